@@ -17,7 +17,6 @@ const common = {
   },
   transformIgnorePatterns: ['/node_modules/'],
   moduleNameMapper: {
-    '^@reins/shared$': '<rootDir>/libs/shared/src/index.ts',
     '^@reins/shared/(.*)$': '<rootDir>/libs/shared/src/$1',
     '^@reins/embedded-mongo$': '<rootDir>/libs/embedded-mongo/src/index.ts',
   },

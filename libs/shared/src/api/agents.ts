@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { HARNESS_STATUSES } from '../link/frames';
+import { Name } from './common';
+
+export const AGENT_STATUSES = ['active', 'inactive', 'busy', 'suspended'] as const;
+export type AgentStatus = (typeof AGENT_STATUSES)[number];
+
+export const AGENT_TYPES = ['managed', 'autonomous'] as const;
+export type AgentType = (typeof AGENT_TYPES)[number];
+
+export const AGENT_ROLES = ['organization.owner', 'organization.editor', 'organization.viewer'] as const;
+
+/** bcrypt reads 72 bytes and ignores the rest, so a longer secret would not be what it seems. */
+const secret = z
+  .string()
+  .min(16, 'must have at least 16 characters')
+  .refine((value) => Buffer.byteLength(value) <= 72, 'must have at most 72 bytes');
+
+const reference = z.string().max(64);
+
+export const CreateAgent = z.object({
+  name: Name,
+  description: z.string().max(500),
+  status: z.enum(AGENT_STATUSES),
+  type: z.enum(AGENT_TYPES).default('managed'),
+  instructionId: reference.optional(),
+  guardrailId: reference.optional(),
+  nodeId: reference.optional(),
+  tags: z.array(z.string().max(100)).max(50).default([]),
+  /** Autonomous agents only; without it credentials come from regenerate. */
+  secret: secret.optional(),
+  allowedToolIds: z.array(reference).max(200).default([]),
+  settings: z.record(z.string(), z.unknown()).default({}),
+  role: z.enum(AGENT_ROLES).default('organization.viewer'),
+});
+export type CreateAgent = z.infer<typeof CreateAgent>;
+
+export const UpdateAgent = z
+  .object({
+    name: Name,
+    description: z.string().max(500),
+    status: z.enum(AGENT_STATUSES),
+    type: z.enum(AGENT_TYPES),
+    instructionId: reference,
+    guardrailId: reference,
+    nodeId: reference,
+    tags: z.array(z.string().max(100)).max(50),
+    allowedToolIds: z.array(reference).max(200),
+    settings: z.record(z.string(), z.unknown()),
+    role: z.enum(AGENT_ROLES),
+  })
+  .partial();
+export type UpdateAgent = z.infer<typeof UpdateAgent>;
+
+/** An agent as AIWM writes it: `_id`, never the secret, tokens in settings masked. */
+export interface AgentView {
+  _id: string;
+  name: string;
+  description: string;
+  status: AgentStatus;
+  type: AgentType;
+  role: string;
+  instructionId?: string;
+  guardrailId?: string;
+  nodeId?: string;
+  tags: string[];
+  allowedToolIds: string[];
+  settings: Record<string, unknown>;
+  owner: { orgId: string; userId: string };
+  connected: boolean;
+  connectionCount: number;
+  lastConnectedAt: string | null;
+  lastHeartbeatAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export const HeartbeatRequest = z.object({
+  status: z.enum(HARNESS_STATUSES),
+  metrics: z.record(z.string(), z.unknown()).optional(),
+});
+export type HeartbeatRequest = z.infer<typeof HeartbeatRequest>;
+
+export const DisconnectRequest = z.object({ reason: z.string().max(500).optional() });
+export type DisconnectRequest = z.infer<typeof DisconnectRequest>;
+
+export const RegenerateRequest = z.object({
+  /** How long the old secret goes on working. 0: it and the tokens made with it end at once. */
+  overlapSeconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(7 * 86_400)
+    .default(0),
+});
+export type RegenerateRequest = z.infer<typeof RegenerateRequest>;
+
+export interface RegenerateResponse {
+  agentId: string;
+  /** Shown this once, stored only as a hash. */
+  secret: string;
+  envConfig: string;
+  installScript: string;
+}

@@ -1,0 +1,3 @@
+export * from './codes';
+export * from './reins-error';
+export * from './render';

@@ -1,0 +1,4 @@
+export * from './machine';
+export * from './operation';
+export * from './session';
+export * from './turn';

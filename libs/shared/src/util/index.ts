@@ -1,0 +1,4 @@
+export * from './clock';
+export * from './interval';
+export * from './retry';
+export * from './rng';
