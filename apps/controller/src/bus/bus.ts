@@ -1,0 +1,51 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { type ByeReason } from '@reins/shared/link/frames';
+
+/**
+ * What rooms tell each other across a controller (and, with several controllers, across them). Every message is a
+ * doorbell: the truth is in the database, and whoever misses one finds out by its own poll.
+ */
+export interface BusMessages {
+  /** The agent's tokens ended: its sockets must go. */
+  'agent.revoked': { orgId: string; agentId: string; reason: ByeReason };
+  /** A newer incarnation was accepted: sockets of older ones must go. */
+  'agent.connected': { orgId: string; agentId: string; incarnation: string };
+  /** The connect answer of the agent would be another one now. */
+  'agent.configured': { orgId: string; agentId: string; configVersion: string };
+  /** The session may have a turn to pull. */
+  'turn.queued': { orgId: string; sessionId: string };
+  /** The session has a command to deliver. */
+  'command.queued': { orgId: string; sessionId: string };
+}
+
+export type BusTopic = keyof BusMessages;
+export type BusHandler<T extends BusTopic> = (message: BusMessages[T]) => Promise<void> | void;
+
+/** Delivers inside this process, in order, without waiting for the handlers. */
+@Injectable()
+export class Bus {
+  private readonly logger = new Logger('Bus');
+  private readonly handlers = new Map<BusTopic, Set<BusHandler<BusTopic>>>();
+
+  publish<T extends BusTopic>(topic: T, message: BusMessages[T]): void {
+    for (const handler of this.handlers.get(topic) ?? []) {
+      void this.deliver(topic, handler, message);
+    }
+  }
+
+  /** Returns the function that ends the subscription. */
+  subscribe<T extends BusTopic>(topic: T, handler: BusHandler<T>): () => void {
+    const handlers = this.handlers.get(topic) ?? new Set();
+    this.handlers.set(topic, handlers);
+    handlers.add(handler as BusHandler<BusTopic>);
+    return () => void handlers.delete(handler as BusHandler<BusTopic>);
+  }
+
+  private async deliver(topic: BusTopic, handler: BusHandler<BusTopic>, message: BusMessages[BusTopic]): Promise<void> {
+    try {
+      await handler(message);
+    } catch (error) {
+      this.logger.error({ err: error, topic }, 'a subscriber failed');
+    }
+  }
+}

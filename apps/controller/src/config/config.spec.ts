@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CONFIG_VARIABLES, loadConfig } from './config';
+
+const load = (environment: Record<string, string>) => loadConfig(environment, () => 'd'.repeat(64));
+
+describe('loadConfig', () => {
+  it('has a working default for everything', () => {
+    const config = load({});
+    expect(config.env.PORT).toBe(3305);
+    expect(config.env.HOST).toBe('127.0.0.1');
+    expect(config.devMode).toBe(true);
+    expect(config.publicUrl(3305)).toBe('http://127.0.0.1:3305');
+  });
+
+  it.each([
+    [{ PORT: 'http' }, 'PORT'],
+    [{ HOST: '0.0.0.0' }, 'HOST: 0.0.0.0 with AUTH_MODE=dev'],
+    [{ AUTH_MODE: 'jwt' }, 'JWT_SECRET: is required'],
+    [{ AUTH_MODE: 'jwt', JWT_SECRET: 'short' }, 'at least 32 characters'],
+    [{ MONGODB_URI: 'localhost:27017' }, 'MONGODB_URI must start with'],
+    [{ HARNESS_COMMAND: 'node harness.js' }, 'HARNESS_COMMAND must be a JSON array'],
+    [{ HEARTBEAT_MS: '30000' }, 'LEASE_MS: must be more than twice'],
+  ])('refuses %j, saying what it would have caused', (environment, message) => {
+    expect(() => load(environment)).toThrow(message);
+  });
+
+  it('names every wrong variable at once', () => {
+    expect(() => load({ PORT: 'x', LOG_LEVEL: 'loud' })).toThrow(/PORT[\s\S]*LOG_LEVEL/);
+  });
+
+  it('takes AIWM_PUBLIC_URL as another name of PUBLIC_URL and drops the trailing slash', () => {
+    expect(load({ AIWM_PUBLIC_URL: 'https://reins.example/' }).publicUrl(1)).toBe('https://reins.example');
+    expect(load({ AIWM_PUBLIC_URL: 'https://a.example', PUBLIC_URL: 'https://b.example' }).publicUrl(1)).toBe(
+      'https://b.example',
+    );
+  });
+
+  it('treats an empty variable as unset', () => {
+    expect(load({ MONGODB_URI: '' }).env.MONGODB_URI).toBeUndefined();
+  });
+});
+
+describe('.env.example', () => {
+  it('lists every variable, and none that does not exist', () => {
+    const text = readFileSync(join(__dirname, '../../../../.env.example'), 'utf8');
+    const listed = [...text.matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map((match) => match[1]);
+    expect([...new Set(listed)].sort()).toEqual([...CONFIG_VARIABLES].sort());
+  });
+});

@@ -1,0 +1,171 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LINK } from '@reins/shared/link/limits';
+
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
+
+const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+const list = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text) =>
+      text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    );
+
+const HarnessCommand = z
+  .string()
+  .transform((text, context) => {
+    const parsed = z.array(z.string().min(1)).min(1).safeParse(parseJson(text));
+    if (parsed.success) return parsed.data;
+    context.addIssue({
+      code: 'custom',
+      message: 'HARNESS_COMMAND must be a JSON array of strings such as ["node","harness.js"], or no session can start',
+    });
+    return z.NEVER;
+  })
+  .optional();
+
+/** The environment of the controller. A wrong value ends the boot, with what it would have caused. */
+const Environment = z.object({
+  NODE_ENV: z.string().default('development'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3305),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PUBLIC_URL: z
+    .url('PUBLIC_URL must be a URL, or harnesses and .env snippets get an address nobody can reach')
+    .optional(),
+  AIWM_PUBLIC_URL: z.url().optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  BODY_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(4 * 1024 * 1024),
+
+  MONGODB_URI: z
+    .string()
+    .regex(
+      /^mongodb(\+srv)?:\/\//,
+      'MONGODB_URI must start with mongodb:// or mongodb+srv://, or nothing can be stored',
+    )
+    .optional(),
+  DATABASE_TIMEOUT_MS: milliseconds(5_000),
+  REINS_DATA_DIR: z.string().min(1).default(join(homedir(), '.reins')),
+
+  AUTH_MODE: z.enum(['dev', 'jwt']).default('dev'),
+  JWT_SECRET: z.string().min(32, 'JWT_SECRET must have at least 32 characters, or tokens could be forged').optional(),
+  TOKEN_TTL_SECONDS: z.coerce.number().int().min(60).default(86_400),
+  CONNECT_FAILURES_PER_AGENT: z.coerce.number().int().min(1).default(10),
+  CONNECT_FAILURES_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
+  CONNECT_FAILURE_WINDOW_SECONDS: z.coerce.number().int().min(1).default(300),
+  REPOSITORY_SCHEMES: list('https,ssh'),
+
+  HARNESS_COMMAND: HarnessCommand,
+  HARNESS_ENV: list(
+    'PATH,HOME,LANG,LC_ALL,TZ,TMPDIR,HTTP_PROXY,HTTPS_PROXY,NO_PROXY,IS_SANDBOX,CLAUDE_PATH,' +
+      'ANTHROPIC_API_KEY,ANTHROPIC_AUTH_TOKEN,ANTHROPIC_BASE_URL,ANTHROPIC_MODEL,CLAUDE_CODE_OAUTH_TOKEN,CLAUDE_MODEL,' +
+      'CLAUDE_MAX_TURNS,CLAUDE_PERMISSION_MODE,CLAUDE_RESUME,OPENAI_API_KEY,OPENAI_BASE_URL,GEMINI_API_KEY',
+  ),
+  LAUNCH_TIMEOUT_MS: milliseconds(120_000),
+
+  HEARTBEAT_MS: milliseconds(LINK.heartbeatMs),
+  LEASE_MS: milliseconds(LINK.leaseMs),
+  START_WITHIN_MS: milliseconds(LINK.startWithinMs),
+  LOST_AFTER_MS: milliseconds(120_000),
+  ABORT_GRACE_MS: milliseconds(10_000),
+  MAX_HANDSHAKES: z.coerce.number().int().min(1).default(50),
+  SHUTDOWN_GRACE_MS: milliseconds(20_000),
+
+  TURN_TIMEOUT_SECONDS: z.coerce.number().int().min(1).default(3_600),
+  TURN_IDLE_SECONDS: z.coerce.number().int().min(1).default(600),
+  SESSION_IDLE_SECONDS: z.coerce.number().int().min(0).default(1_800),
+  SESSION_END_TIMEOUT_MS: milliseconds(60_000),
+  JAVASCRIPT_CPU_MS: milliseconds(2_000),
+  JAVASCRIPT_WALL_MS: milliseconds(5_000),
+  JAVASCRIPT_MEMORY_BYTES: z.coerce
+    .number()
+    .int()
+    .min(16 * 1024 * 1024)
+    .default(128 * 1024 * 1024),
+
+  IDEMPOTENCY_HOURS: z.coerce.number().int().min(1).default(24),
+  EVENTS_RETENTION_DAYS: z.coerce.number().int().min(1).default(30),
+  EVENTS_MAX_BYTES_PER_SESSION: z.coerce.number().int().min(0).default(0),
+  SSE_PING_MS: milliseconds(15_000),
+  SSE_BACKLOG_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(4 * 1024 * 1024),
+});
+
+type Parsed = z.infer<typeof Environment>;
+
+/** Everything the controller can be told from outside, checked and complete. Injected as it is. */
+export class Config {
+  constructor(
+    readonly env: Readonly<Parsed>,
+    /** Signs agents' and users' tokens. From JWT_SECRET, in dev mode generated once per data folder. */
+    readonly jwtSecret: string,
+  ) {}
+
+  get devMode(): boolean {
+    return this.env.AUTH_MODE === 'dev';
+  }
+
+  /** The address that snippets and harnesses get, without a trailing slash. `port` is the one really bound. */
+  publicUrl(port: number): string {
+    const configured = this.env.PUBLIC_URL ?? this.env.AIWM_PUBLIC_URL;
+    if (configured !== undefined) return configured.replace(/\/+$/, '');
+    const host = ['0.0.0.0', '::'].includes(this.env.HOST) ? '127.0.0.1' : this.env.HOST;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+}
+
+/** Names of all variables, for the check of `.env.example`. */
+export const CONFIG_VARIABLES = Object.keys(Environment.shape);
+
+/**
+ * Reads the environment. Throws an Error whose message lists every wrong variable with its consequence.
+ * `devSecret` is asked for only in dev mode without JWT_SECRET.
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv, devSecret: (dataDir: string) => string): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(given);
+  const problems = parsed.success
+    ? contradictions(parsed.data)
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  if (!parsed.success || problems.length > 0) {
+    throw new Error(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+  return new Config(parsed.data, parsed.data.JWT_SECRET ?? devSecret(parsed.data.REINS_DATA_DIR));
+}
+
+function contradictions(env: Parsed): string[] {
+  const problems: string[] = [];
+  if (env.AUTH_MODE === 'dev' && !LOOPBACK.has(env.HOST)) {
+    problems.push(
+      `HOST: ${env.HOST} with AUTH_MODE=dev would let anyone on the network act as administrator; ` +
+        'set AUTH_MODE=jwt and JWT_SECRET, or HOST=127.0.0.1',
+    );
+  }
+  if (env.AUTH_MODE === 'jwt' && env.JWT_SECRET === undefined) {
+    problems.push('JWT_SECRET: is required with AUTH_MODE=jwt; there is no default, or tokens could be forged');
+  }
+  if (env.LEASE_MS <= 2 * env.HEARTBEAT_MS) {
+    problems.push('LEASE_MS: must be more than twice HEARTBEAT_MS, or one lost heartbeat would interrupt turns');
+  }
+  return problems;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
