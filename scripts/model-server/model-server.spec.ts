@@ -15,13 +15,10 @@ describe('model server', () => {
       ...(signal ? { signal } : {}),
     });
 
-  const ask = (prompt: string, more: object = {}): Promise<Response> =>
-    post('/v1/messages?beta=true', {
-      model: 'm',
-      stream: true,
-      messages: [{ role: 'user', content: prompt }],
-      ...more,
-    });
+  const ask = (prompt: string, more: object = {}, signal?: AbortSignal): Promise<Response> => {
+    const body = { model: 'm', stream: true, messages: [{ role: 'user', content: prompt }], ...more };
+    return post('/v1/messages?beta=true', body, signal);
+  };
 
   it('listens on loopback only', () => {
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
