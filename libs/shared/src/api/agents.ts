@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { HARNESS_STATUSES } from '../link/frames';
 import { Name } from './common';
+import { storedJson } from './stored-json';
 
 export const AGENT_STATUSES = ['active', 'inactive', 'busy', 'suspended'] as const;
 export type AgentStatus = (typeof AGENT_STATUSES)[number];
@@ -14,9 +15,14 @@ export const AGENT_ROLES = ['organization.owner', 'organization.editor', 'organi
 const secret = z
   .string()
   .min(16, 'must have at least 16 characters')
-  .refine((value) => Buffer.byteLength(value) <= 72, 'must have at most 72 bytes');
+  .refine((value) => Buffer.byteLength(value) <= 72, 'must have at most 72 bytes')
+  .refine((value) => !/\p{Cc}/u.test(value), 'must not contain control characters');
 
 const reference = z.string().max(64);
+
+/** Settings reach the agent by its connect answer; room for a generous configuration, not for files. */
+const settings = storedJson({ maxDepth: 16, maxBytes: 64 * 1024 });
+const metrics = storedJson({ maxDepth: 8, maxBytes: 16 * 1024 });
 
 export const CreateAgent = z.object({
   name: Name,
@@ -30,7 +36,7 @@ export const CreateAgent = z.object({
   /** Autonomous agents only; without it credentials come from regenerate. */
   secret: secret.optional(),
   allowedToolIds: z.array(reference).max(200).default([]),
-  settings: z.record(z.string(), z.unknown()).default({}),
+  settings: settings.default({}),
   role: z.enum(AGENT_ROLES).default('organization.viewer'),
 });
 export type CreateAgent = z.infer<typeof CreateAgent>;
@@ -46,7 +52,7 @@ export const UpdateAgent = z
     nodeId: reference,
     tags: z.array(z.string().max(100)).max(50),
     allowedToolIds: z.array(reference).max(200),
-    settings: z.record(z.string(), z.unknown()),
+    settings,
     role: z.enum(AGENT_ROLES),
   })
   .partial();
@@ -67,32 +73,49 @@ export interface AgentView {
   allowedToolIds: string[];
   settings: Record<string, unknown>;
   owner: { orgId: string; userId: string };
+  createdBy: string;
+  updatedBy: string;
+  /** The session a managed agent was minted for. */
+  sessionId?: string;
   connected: boolean;
   connectionCount: number;
   lastConnectedAt: string | null;
   lastHeartbeatAt: string | null;
+  /** What the last heartbeat said. */
+  heartbeat: { status: string; metrics: Record<string, unknown> } | null;
+  configVersion: string;
   createdAt: string;
   updatedAt: string;
 }
 
+/** `GET /agents`: AIWM's page. `statistics` count all agents of the organisation, whatever the filter. */
+export interface AgentPage {
+  data: AgentView[];
+  pagination: { page: number; limit: number; total: number; totalPages: number };
+  statistics: { total: number; byStatus: Record<string, number>; byType: Record<string, number> };
+}
+
 export const HeartbeatRequest = z.object({
   status: z.enum(HARNESS_STATUSES),
-  metrics: z.record(z.string(), z.unknown()).optional(),
+  metrics: metrics.optional(),
 });
 export type HeartbeatRequest = z.infer<typeof HeartbeatRequest>;
 
-export const DisconnectRequest = z.object({ reason: z.string().max(500).optional() });
+/** A request without a body counts as an empty one. */
+export const DisconnectRequest = z.object({ reason: z.string().max(500).optional() }).prefault({});
 export type DisconnectRequest = z.infer<typeof DisconnectRequest>;
 
-export const RegenerateRequest = z.object({
-  /** How long the old secret goes on working. 0: it and the tokens made with it end at once. */
-  overlapSeconds: z
-    .number()
-    .int()
-    .min(0)
-    .max(7 * 86_400)
-    .default(0),
-});
+export const RegenerateRequest = z
+  .object({
+    /** How long the old secret goes on working. 0: it and the tokens made with it end at once. */
+    overlapSeconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(7 * 86_400)
+      .default(0),
+  })
+  .prefault({});
 export type RegenerateRequest = z.infer<typeof RegenerateRequest>;
 
 export interface RegenerateResponse {

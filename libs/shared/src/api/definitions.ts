@@ -98,8 +98,18 @@ export const SkillMetadata = z.object({
 });
 export type SkillMetadata = z.infer<typeof SkillMetadata>;
 
+/** What may be changed without a new package. */
+export const UpdateSkill = SkillMetadata.extend({
+  targetPath: SkillMetadata.shape.targetPath.unwrap(),
+  isSystem: z.boolean(),
+  defaultInclude: z.boolean(),
+}).partial();
+export type UpdateSkill = z.infer<typeof UpdateSkill>;
+
 export interface SkillView extends SkillMetadata {
   id: string;
+  sha256: string;
+  sizeBytes: number;
   createdAt: string;
   updatedAt: string;
 }
@@ -107,3 +117,11 @@ export interface SkillView extends SkillMetadata {
 /** Global text put before every worker's own instructions. */
 export const SystemInstructions = z.object({ content: z.string().max(500_000) });
 export type SystemInstructions = z.infer<typeof SystemInstructions>;
+
+/** One version of the text; 0 is the empty one before the first edit. */
+export interface SystemInstructionsView {
+  content: string;
+  version: number;
+  updatedAt: string | null;
+  updatedBy: string | null;
+}

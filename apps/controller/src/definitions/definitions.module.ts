@@ -1,0 +1,30 @@
+import { Module } from '@nestjs/common';
+import { RuntimesController } from './runtimes/runtimes.controller';
+import { RuntimesRepository } from './runtimes/runtimes.repository';
+import { RuntimesService } from './runtimes/runtimes.service';
+import { SkillsController } from './skills/skills.controller';
+import { SkillsRepository } from './skills/skills.repository';
+import { SkillsService } from './skills/skills.service';
+import { SystemInstructionsController } from './system-instructions/system-instructions.controller';
+import { SystemInstructionsRepository } from './system-instructions/system-instructions.repository';
+import { SystemInstructionsService } from './system-instructions/system-instructions.service';
+import { WorkersController } from './workers/workers.controller';
+import { WorkersRepository } from './workers/workers.repository';
+import { WorkersService } from './workers/workers.service';
+
+/** What admins define: runtimes, workers, skills and the text all workers share. */
+@Module({
+  controllers: [RuntimesController, WorkersController, SkillsController, SystemInstructionsController],
+  providers: [
+    RuntimesRepository,
+    RuntimesService,
+    WorkersRepository,
+    WorkersService,
+    SkillsRepository,
+    SkillsService,
+    SystemInstructionsRepository,
+    SystemInstructionsService,
+  ],
+  exports: [RuntimesService, WorkersService, SkillsService, SystemInstructionsService],
+})
+export class DefinitionsModule {}

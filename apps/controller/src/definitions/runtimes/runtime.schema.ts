@@ -1,0 +1,34 @@
+import { Schema } from 'mongoose';
+import { type TenantDocument } from '../../database/tenant.repository';
+
+export interface RuntimeDocument extends TenantDocument {
+  name: string;
+  description?: string;
+  baseImage: string;
+  vwImage?: string;
+  tags: string[];
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export const RUNTIME = 'Runtime';
+
+export const runtimeSchema = new Schema<RuntimeDocument>(
+  {
+    _id: String,
+    orgId: { type: String, required: true },
+    name: { type: String, required: true },
+    description: String,
+    baseImage: { type: String, required: true },
+    vwImage: String,
+    tags: [String],
+    createdAt: { type: Date, required: true },
+    updatedAt: { type: Date, required: true },
+  },
+  { versionKey: false, collection: 'runtimes' },
+);
+
+// Serves by-name and keeps names unique within an organisation.
+runtimeSchema.index({ orgId: 1, name: 1 }, { unique: true });
+// Serves the list: newest first.
+runtimeSchema.index({ orgId: 1, _id: -1 });
