@@ -17,7 +17,8 @@ export const anthropic: Wire = {
       const blocks = objects(message.content);
       for (const block of blocks) if (block.type === 'tool_result') transcript.toolResult();
       const texts = blocks.filter((block) => block.type === 'text').map((block) => asText(block.text));
-      transcript.user(typeof message.content === 'string' ? [message.content] : texts);
+      // Prompts without an answer between them, after a failure for instance, arrive as blocks of one message.
+      for (const text of typeof message.content === 'string' ? [message.content] : texts) transcript.user([text]);
     }
     return {
       model: asText(request.model),
