@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { type IncomingHttpHeaders, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+
+export interface HttpOptions {
+  method?: 'GET' | 'POST' | 'PUT';
+  token?: string;
+  body?: Buffer | string;
+  contentType?: string;
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Called when the request has left the process, while the answer is still to come. */
+  onSent?: () => void;
+}
+
+export interface HttpAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+/** The controller answered with a status that is not a success. */
+export class HttpRefusal extends Error {
+  override readonly name = 'HttpRefusal';
+  constructor(
+    readonly status: number,
+    readonly code: string | undefined,
+    message: string,
+    readonly correlationId: string,
+    readonly retryAfterMs: number | undefined,
+  ) {
+    super(message);
+  }
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * One HTTP request, its answer read whole. Rejects with `HttpRefusal` on any status from 300, and with the network's
+ * error otherwise. Built on node:http because that is what the socket needs anyway: fetch would load a second client.
+ */
+export function httpRequest(url: string, options: HttpOptions = {}): Promise<HttpAnswer> {
+  const { method = 'GET', body, timeoutMs = TIMEOUT_MS } = options;
+  const correlationId = randomUUID();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
+  return new Promise((resolve, reject) => {
+    const send = url.startsWith('https:') ? requestHttps : requestHttp;
+    const request = send(url, { method, signal, headers: headersOf(options, correlationId) }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', fail);
+      response.on('end', () => {
+        const answer = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) };
+        if (answer.status >= 200 && answer.status < 300) resolve(answer);
+        else reject(refusal(answer, correlationId));
+      });
+    });
+    request.on('error', fail);
+    if (options.onSent !== undefined) request.once('finish', options.onSent);
+    request.end(body);
+
+    function fail(error: Error): void {
+      reject(timeout.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error);
+    }
+  });
+}
+
+function headersOf(options: HttpOptions, correlationId: string): Record<string, string | number> {
+  const { body, contentType = 'application/json', token } = options;
+  return {
+    accept: 'application/json',
+    'x-correlation-id': correlationId,
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
+  };
+}
+
+function refusal({ status, headers, body }: HttpAnswer, correlationId: string): HttpRefusal {
+  const answer = parseObject(body);
+  const nested = typeof answer.error === 'object' && answer.error !== null ? answer.error : {};
+  const fields = { ...nested, ...answer } as Record<string, unknown>;
+  const message = [fields.message, fields.error].find((text) => typeof text === 'string') ?? `HTTP ${status}`;
+  const retryAfter = Number(headers['retry-after']);
+  return new HttpRefusal(
+    status,
+    typeof fields.code === 'string' ? fields.code : undefined,
+    message,
+    correlationId,
+    Number.isFinite(retryAfter) && headers['retry-after'] !== undefined ? retryAfter * 1000 : undefined,
+  );
+}
+
+function parseObject(body: Buffer): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
