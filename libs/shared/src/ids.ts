@@ -13,6 +13,7 @@ export const ID_PREFIXES = {
   blob: 'blob',
   apiKey: 'key',
   incarnation: 'inc',
+  launch: 'run',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -54,7 +54,8 @@ export class TurnIngest {
     }
 
     const events: (NewEvent | null)[] = verdicts.map(({ event }) => event);
-    if (events.every((event) => event === null) && from + items.length - 1 > have) {
+    const nothingTaken = !events.some((event) => event !== null);
+    if (nothingTaken && from + items.length - 1 > have) {
       // The numbers are used up; saying so keeps the cursor durable.
       const message = `events ${from} to ${from + items.length - 1} were not taken: unknown types, or turns of someone else`;
       events[events.length - 1] = { at: isoTime(Date.now()), type: 'log', data: { level: 'warn', message } };

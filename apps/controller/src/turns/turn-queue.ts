@@ -58,6 +58,11 @@ export class TurnQueue {
     return { none: true, retryAfterMs: this.draining ? LINK.reconnectMaxMs : 0 };
   }
 
+  /** Whether a harness holds a pull open for the session here. */
+  isAwaited(sessionId: string): boolean {
+    return this.waiters.has(sessionId);
+  }
+
   /** Answers every held pull and leases nothing more: the controller is leaving. */
   drain(): void {
     this.draining = true;

@@ -94,6 +94,10 @@ export class TurnsService {
     return turn;
   }
 
+  async laneOf(scope: OrgScope, sessionId: string, turnId: string): Promise<string> {
+    return (await this.get(scope, sessionId, turnId)).lane;
+  }
+
   list(scope: OrgScope, sessionId: string, page: Page): Promise<{ items: TurnDocument[]; total: number }> {
     return this.turns.list(scope, sessionId, page);
   }
@@ -162,8 +166,12 @@ export class TurnsService {
     }
   }
 
-  hasLive(scope: OrgScope, sessionId: string): Promise<boolean> {
-    return this.turns.live(scope, sessionId).then((live) => live.length > 0);
+  async hasLive(scope: OrgScope, sessionId: string): Promise<boolean> {
+    return (await this.turns.live(scope, sessionId)).length > 0;
+  }
+
+  async hasQueued(scope: OrgScope, sessionId: string): Promise<boolean> {
+    return (await this.turns.queued(scope, sessionId)).length > 0;
   }
 
   /**

@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+import { type ByeReason, type Command } from '@reins/shared/link/frames';
+import { type ControllerToHarness, type HarnessToController } from '@reins/shared/link/socket-events';
+import { type Socket } from 'socket.io';
+import { type AgentPrincipal } from '../access/principal';
+
+/** What a connection is known by, from its handshake on. */
+export interface ConnectionData {
+  agent: AgentPrincipal;
+  incarnation: string;
+}
+
+export type HarnessSocket = Socket<HarnessToController, ControllerToHarness, Record<string, never>, ConnectionData>;
+
+/** One connected harness. */
+export interface Connection extends ConnectionData {
+  socket: HarnessSocket;
+  /** Sessions it serves, known after `hello`. */
+  sessions: ReadonlySet<string>;
+  /** Aborts when the connection is over, and with it what is held open for it. */
+  closed: AbortController;
+}
+
+const COMMAND_ACK_MS = 10_000;
+
+/** The harnesses connected to this controller. Of one agent only the newest connection counts. */
+@Injectable()
+export class Connections {
+  private readonly byAgent = new Map<string, Connection>();
+  private readonly bySession = new Map<string, Connection>();
+
+  get size(): number {
+    return this.byAgent.size;
+  }
+
+  /** Enters a connection. Of the same incarnation the newest wins; the older one is closed without a word. */
+  add(data: ConnectionData, socket: HarnessSocket): Connection {
+    const before = this.byAgent.get(data.agent.agentId);
+    const connection: Connection = { ...data, socket, sessions: new Set(), closed: new AbortController() };
+    this.byAgent.set(data.agent.agentId, connection);
+    if (before !== undefined) {
+      if (before.incarnation !== data.incarnation) before.socket.emit('bye', { reason: 'superseded' });
+      this.close(before);
+    }
+    return connection;
+  }
+
+  serve(connection: Connection, sessionIds: readonly string[]): void {
+    connection.sessions = new Set(sessionIds);
+    for (const sessionId of sessionIds) this.bySession.set(sessionId, connection);
+  }
+
+  /** Forgets a connection; false where a newer one of the agent is there, whose entry must stay. */
+  remove(connection: Connection): boolean {
+    connection.closed.abort();
+    for (const sessionId of connection.sessions) {
+      if (this.bySession.get(sessionId) === connection) this.bySession.delete(sessionId);
+    }
+    if (this.byAgent.get(connection.agent.agentId) !== connection) return false;
+    this.byAgent.delete(connection.agent.agentId);
+    return true;
+  }
+
+  ofAgent(agentId: string): Connection | undefined {
+    return this.byAgent.get(agentId);
+  }
+
+  ofSession(sessionId: string): Connection | undefined {
+    return this.bySession.get(sessionId);
+  }
+
+  all(): Connection[] {
+    return [...this.byAgent.values()];
+  }
+
+  /** Says goodbye and closes; a managed harness leaves for good, an autonomous one does what the reason asks. */
+  dismiss(connection: Connection, reason: ByeReason): void {
+    connection.socket.emit('bye', { reason });
+    this.close(connection);
+  }
+
+  /** Rings a command; it stays in the outbox until it is applied, so a lost ring is no loss. */
+  async deliver(connection: Connection, command: Command): Promise<void> {
+    await connection.socket
+      .timeout(COMMAND_ACK_MS)
+      .emitWithAck('command', command)
+      .catch(() => undefined);
+  }
+
+  private close(connection: Connection): void {
+    connection.closed.abort();
+    // Lets the last message out before the transport goes.
+    setImmediate(() => connection.socket.disconnect(true));
+  }
+}

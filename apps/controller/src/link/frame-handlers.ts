@@ -1,0 +1,155 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { type CommandCursor } from '@reins/shared/link/frames';
+import { LINK } from '@reins/shared/link/limits';
+import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
+import { ReinsError } from '@reins/shared/errors';
+import { type OrgScope, orgScope } from '../access/principal';
+import { AgentsService } from '../agents/agents.service';
+import { CommandsService } from '../commands/commands.service';
+import { EventLog } from '../events/event-log';
+import { SessionConfigurationService } from '../sessions/session-configuration';
+import { SessionLifecycle } from '../sessions/session-lifecycle';
+import { SessionsRepository } from '../sessions/sessions.repository';
+import { TurnIngest } from '../turns/turn-ingest';
+import { TurnLifecycle } from '../turns/turn-lifecycle';
+import { TurnQueue } from '../turns/turn-queue';
+import { TurnsService } from '../turns/turns.service';
+import { type Connection, Connections } from './connections';
+import { LinkState } from './link-state';
+
+type Handler<F extends HarnessFrame> = (connection: Connection, body: FrameBody<F>) => Promise<FrameAcks[F]>;
+type Handlers = { [F in HarnessFrame]: Handler<F> };
+
+/** What each frame of a harness does: one call into the room that knows. No rules of its own. */
+@Injectable()
+export class FrameHandlers {
+  private readonly logger = new Logger('Link');
+
+  constructor(
+    private readonly connections: Connections,
+    private readonly state: LinkState,
+    private readonly agents: AgentsService,
+    private readonly sessions: SessionsRepository,
+    private readonly configuration: SessionConfigurationService,
+    private readonly lifecycle: SessionLifecycle,
+    private readonly queue: TurnQueue,
+    private readonly turns: TurnsService,
+    private readonly turnLifecycle: TurnLifecycle,
+    private readonly ingest: TurnIngest,
+    private readonly commands: CommandsService,
+    private readonly log: EventLog,
+  ) {}
+
+  readonly handlers: Handlers = {
+    hello: (connection, body) => this.hello(connection, body),
+
+    ready: async (connection, { sessionId, timings }) => {
+      await this.lifecycle.ready(own(connection, sessionId), sessionId, timings);
+      return { ok: true };
+    },
+
+    'turn.pull': async (connection, body) => {
+      const sessions = body.sessions.filter((sessionId) => connection.sessions.has(sessionId));
+      if (sessions.length === 0 || body.slots === 0) return { none: true, retryAfterMs: 1000 };
+      return this.queue.pull(scopeOf(connection), sessions, holder(connection), connection.closed.signal);
+    },
+
+    'turn.started': async (connection, report) => {
+      const scope = own(connection, report.sessionId);
+      if (!(await this.turnLifecycle.started(scope, report))) return { fenced: true };
+      if (report.cliSessionId !== undefined) {
+        const lane = await this.turns.laneOf(scope, report.sessionId, report.turnId);
+        await this.sessions.setConversation(scope, report.sessionId, lane, report.cliSessionId);
+      }
+      return { ok: true };
+    },
+
+    'turn.lost': async (connection, report) => {
+      const done = await this.turnLifecycle.lost(own(connection, report.sessionId), report);
+      return done ? { ok: true } : { fenced: true };
+    },
+
+    heartbeat: async (connection, body) => {
+      const scope = scopeOf(connection);
+      const { agentId } = connection.agent;
+      const [leases, commands, configVersion] = await Promise.all([
+        this.turns.renew(scope, agentId, body.turns),
+        this.commands.open(scope, [...connection.sessions], body.lastCommand),
+        this.agents.heartbeat(scope, agentId, { status: body.status, metrics: body.metrics }),
+      ]);
+      return { leases, credit: LINK.maxCreditBytes, commands, configVersion };
+    },
+
+    events: (connection, push) => this.ingest.push(own(connection, push.sessionId), connection.incarnation, push),
+
+    'commands.pull': async (connection, { sessionId, after }) => {
+      const cursors: Record<string, CommandCursor> = { [sessionId]: after };
+      return { commands: await this.commands.open(own(connection, sessionId), [sessionId], cursors) };
+    },
+
+    'command.ack': async (connection, ack) => {
+      await this.commands.acknowledge(own(connection, ack.sessionId), ack);
+      return { ok: true };
+    },
+
+    draining: async (connection, { reason }) => {
+      this.logger.log({ agentId: connection.agent.agentId, reason }, 'a harness is leaving');
+      return { ok: true };
+    },
+  };
+
+  /** Both sides say what they have; from then on they agree. */
+  private async hello(connection: Connection, body: FrameBody<'hello'>): Promise<FrameAcks['hello']> {
+    const scope = scopeOf(connection);
+    const { agentId } = connection.agent;
+    const sessions = await this.sessions.ofAgent(scope, agentId);
+    this.connections.serve(
+      connection,
+      sessions.map(({ _id }) => _id),
+    );
+    const answers = await Promise.all(
+      sessions.map(async (session) => {
+        const reported = body.sessions.find(({ sessionId }) => sessionId === session._id);
+        const acked = await this.ackedOf(scope, session._id, connection.incarnation, reported?.out.spooledFrom ?? 1);
+        const turns = await this.turns.reattach(scope, session._id, holder(connection), reported?.turns ?? []);
+        await this.lifecycle.connected(scope, session._id, agentId, connection.incarnation);
+        const descriptor = await this.configuration.descriptor(scope, session);
+        return { sessionId: session._id, acked, session: descriptor, turns };
+      }),
+    );
+    const { frameBytes, batchBytes, batchEvents, inlineBytes } = LINK;
+    return {
+      resume: 'ok',
+      sessions: answers,
+      limits: { frameBytes, batchBytes, batchEvents, inlineBytes },
+      credit: LINK.maxCreditBytes,
+      drain: this.state.draining,
+    };
+  }
+
+  /** The last durable number of the harness. What it can no longer send is declared lost, once, in the log. */
+  private async ackedOf(scope: OrgScope, sessionId: string, incarnation: string, spooledFrom: number): Promise<number> {
+    const tail = await this.log.tail(scope, sessionId);
+    const acked = tail.incarnation === incarnation ? tail.n : 0;
+    if (spooledFrom <= acked + 1) return acked;
+    const message = `the harness lost events ${acked + 1} to ${spooledFrom - 1} before they could be stored`;
+    const lost = { at: new Date().toISOString(), type: 'log', data: { level: 'error', message } };
+    const gap = Array.from({ length: spooledFrom - 1 - acked }, (_, index) => (index === 0 ? lost : null));
+    await this.log.appendFromHarness(scope, sessionId, { incarnation, from: acked + 1 }, gap);
+    return spooledFrom - 1;
+  }
+}
+
+function scopeOf(connection: Connection): OrgScope {
+  return orgScope(connection.agent.orgId);
+}
+
+function holder(connection: Connection): { agentId: string; incarnation: string } {
+  return { agentId: connection.agent.agentId, incarnation: connection.incarnation };
+}
+
+/** The scope of a frame about a session, if the session is this harness's own. */
+function own(connection: Connection, sessionId: string): OrgScope {
+  if (!connection.sessions.has(sessionId)) throw new ReinsError('session_not_found');
+  return scopeOf(connection);
+}

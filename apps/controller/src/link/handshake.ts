@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { ReinsError } from '@reins/shared/errors';
+import { LinkAuth } from '@reins/shared/link/frames';
+import { LINK } from '@reins/shared/link/limits';
+import { Authenticator } from '../access/authenticator';
+import { orgScope } from '../access/principal';
+import { AgentsService } from '../agents/agents.service';
+import { Config } from '../config/config';
+import { type ConnectionData } from './connections';
+
+const RETRY_AFTER_MS = 500;
+
+/** Lets a socket in: the token of a living agent, an incarnation that is its newest, a protocol both speak. */
+@Injectable()
+export class Handshake {
+  private underWay = 0;
+
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly agents: AgentsService,
+    private readonly config: Config,
+  ) {}
+
+  /** Throws the error the harness gets as `connect_error` with its code in `data`. */
+  async admit(auth: unknown): Promise<ConnectionData> {
+    const parsed = LinkAuth.safeParse(auth);
+    if (!parsed.success) {
+      throw new ReinsError('unauthenticated', { message: 'auth must carry token, incarnation and protocol' });
+    }
+    const { token, incarnation, protocol } = parsed.data;
+    if (protocol !== LINK.protocol) throw new ReinsError('protocol_unsupported');
+    if (this.underWay >= this.config.env.MAX_HANDSHAKES)
+      throw new ReinsError('link_busy', { retryAfterMs: RETRY_AFTER_MS });
+    this.underWay++;
+    try {
+      const agent = await this.authenticator.authenticateAgent(token);
+      await this.agents.admitIncarnation(orgScope(agent.orgId), agent.agentId, incarnation);
+      return { agent, incarnation };
+    } finally {
+      this.underWay--;
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import { type Server as HttpServer } from 'node:http';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { ReinsError } from '@reins/shared/errors';
+import { LINK } from '@reins/shared/link/limits';
+import {
+  type ControllerToHarness,
+  HARNESS_FRAMES,
+  type HarnessFrame,
+  type HarnessToController,
+} from '@reins/shared/link/socket-events';
+import { Server } from 'socket.io';
+import { orgScope } from '../access/principal';
+import { AgentsService } from '../agents/agents.service';
+import { Bus } from '../bus/bus';
+import { CommandsService } from '../commands/commands.service';
+import { toReinsError } from '../common/to-reins-error';
+import { Config } from '../config/config';
+import { SessionLifecycle } from '../sessions/session-lifecycle';
+import { TurnQueue } from '../turns/turn-queue';
+import { type Connection, type ConnectionData, Connections } from './connections';
+import { FrameHandlers } from './frame-handlers';
+import { Handshake } from './handshake';
+import { LinkState } from './link-state';
+
+const PING_MS = 10_000;
+const DRAIN_ACK_MS = 2_000;
+const RECONNECT_AFTER_DRAIN_MS = 1_000;
+
+type LinkSocketServer = Server<HarnessToController, ControllerToHarness, Record<string, never>, ConnectionData>;
+
+/** The harnesses' side of the controller: one socket.io namespace, WebSocket only, without recovery of its own. */
+@Injectable()
+export class LinkServer implements OnApplicationBootstrap {
+  private readonly logger = new Logger('Link');
+  private io: LinkSocketServer | undefined;
+
+  constructor(
+    private readonly http: HttpAdapterHost,
+    private readonly handshake: Handshake,
+    private readonly connections: Connections,
+    private readonly frames: FrameHandlers,
+    private readonly state: LinkState,
+    private readonly lifecycle: SessionLifecycle,
+    private readonly queue: TurnQueue,
+    private readonly commands: CommandsService,
+    private readonly agents: AgentsService,
+    private readonly bus: Bus,
+    private readonly config: Config,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const httpServer = this.http.httpAdapter.getHttpServer() as HttpServer;
+    this.io = new Server(httpServer, {
+      transports: ['websocket'],
+      perMessageDeflate: false,
+      maxHttpBufferSize: LINK.transportBytes,
+      pingInterval: PING_MS,
+      pingTimeout: PING_MS,
+      serveClient: false,
+      destroyUpgrade: true,
+    });
+    // The default namespace is nobody's: without a handler its connections would linger unauthenticated.
+    this.io.use((_socket, next) => next(new Error('use the /harness namespace')));
+    const namespace = this.io.of(LINK.namespace);
+    namespace.use((socket, next) => {
+      this.handshake.admit(socket.handshake.auth).then(
+        (data) => {
+          socket.data = data;
+          next();
+        },
+        (error: unknown) => next(connectError(toReinsError(error))),
+      );
+    });
+    namespace.on('connection', (socket) => this.accept(this.connections.add(socket.data, socket)));
+    this.listen();
+  }
+
+  /** Leaves in order: no new leases, harnesses told to come back, then the sockets close. */
+  async drain(): Promise<void> {
+    this.state.draining = true;
+    this.queue.drain();
+    await Promise.all(
+      this.connections.all().map(({ socket }) =>
+        socket
+          .timeout(DRAIN_ACK_MS)
+          .emitWithAck('drain', { reconnectAfterMs: RECONNECT_AFTER_DRAIN_MS })
+          .catch(() => undefined),
+      ),
+    );
+  }
+
+  close(): void {
+    // Only the sockets: the HTTP server belongs to the application.
+    this.io?.disconnectSockets(true);
+    this.io?.engine.close();
+  }
+
+  private accept(connection: Connection): void {
+    const { socket, agent, incarnation } = connection;
+    const ids = { agentId: agent.agentId, incarnation };
+    const connectedAt = performance.now();
+    this.logger.log(ids, 'harness connected');
+    for (const name of Object.keys(HARNESS_FRAMES) as HarnessFrame[]) this.answer(connection, name);
+    socket.on('disconnect', (reason) => {
+      this.logger.log(
+        { ...ids, reason, connectedMs: Math.round(performance.now() - connectedAt) },
+        'harness disconnected',
+      );
+      const sessions = [...connection.sessions];
+      if (!this.connections.remove(connection)) return;
+      const scope = orgScope(agent.orgId);
+      const noted = [
+        this.agents.markDisconnected(scope, agent.agentId, incarnation),
+        ...sessions.map((sessionId) => this.lifecycle.disconnected(scope, sessionId)),
+      ];
+      Promise.all(noted).catch((error: unknown) =>
+        this.logger.warn({ err: error, ...ids }, 'a disconnect could not be noted'),
+      );
+    });
+  }
+
+  /** One frame: checked against its schema, handled, acked; whatever goes wrong is an error ack and the link lives. */
+  private answer<F extends HarnessFrame>(connection: Connection, name: F): void {
+    const handler = this.frames.handlers[name] as (connection: Connection, body: unknown) => Promise<object>;
+    const handle = async (body: unknown): Promise<object> => {
+      const parsed = HARNESS_FRAMES[name].safeParse(body);
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0];
+        const message = `${name}: ${issue?.path.map(String).join('.') ?? ''} ${issue?.message ?? 'is not valid'}`;
+        throw new ReinsError('frame_invalid', { message });
+      }
+      return handler(connection, parsed.data);
+    };
+    connection.socket.on(name as HarnessFrame, (body: unknown, ack: unknown) => {
+      const reply = typeof ack === 'function' ? (ack as (answer: object) => void) : () => undefined;
+      handle(body).then(reply, (thrown: unknown) => {
+        const error = toReinsError(thrown);
+        const { code, message, retryAfterMs } = error;
+        if (error.spec.status >= 500) this.logger.error({ err: error.cause ?? error, frame: name }, message);
+        reply({ error: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } });
+      });
+    });
+  }
+
+  private listen(): void {
+    this.bus.subscribe('turn.queued', ({ sessionId }) => this.ring(sessionId));
+    this.bus.subscribe('command.queued', async ({ orgId, sessionId }) => {
+      const connection = this.connections.ofSession(sessionId);
+      if (connection === undefined) return;
+      const open = await this.commands.open(orgScope(orgId), [sessionId]);
+      await Promise.all(open.map((command) => this.connections.deliver(connection, command)));
+    });
+    this.bus.subscribe('agent.revoked', ({ agentId, reason }) => {
+      const connection = this.connections.ofAgent(agentId);
+      if (connection !== undefined) this.connections.dismiss(connection, reason);
+    });
+    this.bus.subscribe('agent.connected', ({ agentId, incarnation }) => {
+      const connection = this.connections.ofAgent(agentId);
+      if (connection !== undefined && connection.incarnation !== incarnation) {
+        this.connections.dismiss(connection, 'superseded');
+      }
+    });
+    this.bus.subscribe('agent.configured', ({ agentId, configVersion }) => {
+      this.connections.ofAgent(agentId)?.socket.emit('wake', { configVersion });
+    });
+  }
+
+  /** A held pull is answered by the queue itself; the bell is for a harness that is between two pulls. */
+  private ring(sessionId: string): void {
+    if (!this.queue.isAwaited(sessionId)) this.connections.ofSession(sessionId)?.socket.emit('wake', {});
+  }
+}
+
+/** socket.io passes `data` of the error on to the client. */
+function connectError(error: ReinsError): Error {
+  const { code, message, retryAfterMs } = error;
+  return Object.assign(new Error(message), {
+    data: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  });
+}

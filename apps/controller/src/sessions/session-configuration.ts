@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { ReinsError } from '@reins/shared/errors';
+import { type SessionDescriptor } from '@reins/shared/link/connect';
+import { type OrgScope } from '../access/principal';
+import { type SessionConfiguration, SessionConfigurationSource } from '../agents/session-configuration.port';
+import { SystemInstructionsService } from '../definitions/system-instructions/system-instructions.service';
+import { type WorkerDocument } from '../definitions/workers/worker.schema';
+import { WorkersService } from '../definitions/workers/workers.service';
+import { type SessionDocument } from './session.schema';
+import { SessionsRepository } from './sessions.repository';
+import { SessionsService } from './sessions.service';
+
+/** What a session's harness is told: the session itself, and its worker as it is defined now. */
+@Injectable()
+export class SessionConfigurationService extends SessionConfigurationSource {
+  constructor(
+    private readonly sessions: SessionsRepository,
+    private readonly service: SessionsService,
+    private readonly workers: WorkersService,
+    private readonly systemInstructions: SystemInstructionsService,
+  ) {
+    super();
+  }
+
+  async configurationFor(scope: OrgScope, agentId: string): Promise<SessionConfiguration | undefined> {
+    const [session] = await this.sessions.ofAgent(scope, agentId);
+    if (session === undefined) return undefined;
+    const [worker, system] = await Promise.all([this.workerOf(scope, session), this.systemInstructions.current(scope)]);
+    const texts = [system.content, worker?.agentMd ?? ''].filter((text) => text.trim() !== '');
+    return {
+      session: await this.descriptor(scope, session),
+      instructionDetail: { id: session.workerId, systemPrompt: texts.join('\n\n'), guidelines: [] },
+      mcpServers: Object.fromEntries((worker?.mcpServers ?? []).map(({ name, url }) => [name, { type: 'http', url }])),
+      skills: [],
+    };
+  }
+
+  /** The session as the link hands it to a harness. */
+  async descriptor(scope: OrgScope, session: SessionDocument): Promise<SessionDescriptor> {
+    const worker = await this.workerOf(scope, session);
+    const { conversations } = session;
+    return {
+      id: session._id,
+      workerId: session.workerId,
+      cliType: session.cliType,
+      modelConfig: worker?.modelConfig ?? null,
+      repository: session.repository,
+      workerRepo:
+        worker?.workerRepoUrl === undefined ? null : { url: worker.workerRepoUrl, branch: worker.workerRepoBranch },
+      resume: Object.keys(conversations).length === 0 ? null : { lanes: conversations },
+      limits: this.service.limits(session),
+    };
+  }
+
+  /** Undefined where the worker was deleted while its session went on. */
+  private async workerOf(scope: OrgScope, session: SessionDocument): Promise<WorkerDocument | undefined> {
+    try {
+      return await this.workers.get(scope, session.workerId);
+    } catch (error) {
+      if (error instanceof ReinsError && error.code === 'worker_not_found') return undefined;
+      throw error;
+    }
+  }
+}

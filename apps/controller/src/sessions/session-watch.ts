@@ -1,0 +1,105 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { type Interval, startInterval } from '@reins/shared/util';
+import { orgScope } from '../access/principal';
+import { Config } from '../config/config';
+import { EventLog } from '../events/event-log';
+import { Launcher } from '../launchers/launcher.port';
+import { TurnsService } from '../turns/turns.service';
+import { EndPipeline } from './end-pipeline';
+import { SessionLifecycle } from './session-lifecycle';
+import { SessionsRepository } from './sessions.repository';
+import { SessionsService } from './sessions.service';
+
+const LOOK_EVERY_MS = 5_000;
+
+/** Settles at boot what a crash left open, then looks after sessions that idle, expire or never get ready. */
+@Injectable()
+export class SessionWatch implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('SessionWatch');
+  private loop: Interval | undefined;
+
+  constructor(
+    private readonly sessions: SessionsRepository,
+    private readonly service: SessionsService,
+    private readonly lifecycle: SessionLifecycle,
+    private readonly endPipeline: EndPipeline,
+    private readonly launcher: Launcher,
+    private readonly turns: TurnsService,
+    private readonly log: EventLog,
+    private readonly config: Config,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.settle();
+    this.loop = startInterval({
+      everyMs: LOOK_EVERY_MS,
+      run: () => this.look(),
+      onError: (error) => this.logger.warn({ err: error }, 'the watch over sessions failed; it goes on'),
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.loop?.stop();
+    await this.launcher.close();
+  }
+
+  private async settle(): Promise<void> {
+    const launched = await this.sessions.launched();
+    await this.launcher.reconcile(
+      launched.map(({ _id, orgId, launchId }) => ({ orgId, sessionId: _id, launchId: launchId ?? '' })),
+    );
+    for (const session of await this.sessions.everywhere('ending')) {
+      void this.endPipeline.run(orgScope(session.orgId), session);
+    }
+    for (const session of await this.sessions.everywhere('pending')) {
+      if (session.launchId === null) void this.lifecycle.launch(orgScope(session.orgId), session._id);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const now = Date.now();
+    const { SESSION_IDLE_SECONDS, LAUNCH_TIMEOUT_MS } = this.config.env;
+    await this.expire(new Date(now));
+    await this.giveUpLateStarts(new Date(now - LAUNCH_TIMEOUT_MS));
+    if (SESSION_IDLE_SECONDS > 0) await this.suspendIdle(new Date(now - SESSION_IDLE_SECONDS * 1000));
+    await this.trimLogs();
+  }
+
+  private async expire(now: Date): Promise<void> {
+    for (const status of ['active', 'suspended', 'pending', 'failed'] as const) {
+      for (const session of await this.sessions.everywhere(status, { expiredAt: now })) {
+        await this.service.end(orgScope(session.orgId), session._id, 'system:expiry');
+      }
+    }
+  }
+
+  private async giveUpLateStarts(before: Date): Promise<void> {
+    const seconds = this.config.env.LAUNCH_TIMEOUT_MS / 1000;
+    for (const status of ['pending', 'suspended'] as const) {
+      for (const session of await this.sessions.everywhere(status, { launchedBefore: before })) {
+        const message = `No harness became ready within ${seconds} s. LAUNCH_TIMEOUT_MS sets the limit.`;
+        await this.lifecycle.failBootstrap(orgScope(session.orgId), session, message);
+      }
+    }
+  }
+
+  private async suspendIdle(since: Date): Promise<void> {
+    for (const session of await this.sessions.everywhere('active', { idleSince: since })) {
+      const scope = orgScope(session.orgId);
+      if (await this.turns.hasLive(scope, session._id)) {
+        await this.sessions.touch(scope, session._id, new Date());
+        continue;
+      }
+      const message = `idle for ${this.config.env.SESSION_IDLE_SECONDS} s; the next prompt starts it again`;
+      await this.lifecycle.suspend(scope, session._id, 'system:idle', 'idle', message);
+    }
+  }
+
+  private async trimLogs(): Promise<void> {
+    const most = this.config.env.EVENTS_MAX_BYTES_PER_SESSION;
+    if (most === 0) return;
+    for (const session of await this.sessions.everywhere('active')) {
+      await this.log.trim(orgScope(session.orgId), session._id, most);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { type CliType } from '@reins/shared/api/definitions';
+import { type SessionPhase, type SessionSettings } from '@reins/shared/api/sessions';
+import { type SessionState } from '@reins/shared/state';
+import { Schema } from 'mongoose';
+import { type TenantDocument } from '../database/tenant.repository';
+
+/** A stateful interaction with a worker in a workspace. */
+export interface SessionDocument extends TenantDocument {
+  workerId: string;
+  cliType: CliType;
+  agentId: string;
+  status: SessionState;
+  /** How far a harness has come; null where none is wanted. */
+  phase: SessionPhase | null;
+  statusReason: { code: string; message: string; at: Date } | null;
+  /** The start of a harness that is under way or living; null where there is none. */
+  launchId: string | null;
+  launchedAt: Date | null;
+  /** Harnesses that ended on their own, one after the other. */
+  crashes: number;
+  repository: { url: string; branch: string } | null;
+  breadcrumbs: string[];
+  settings: SessionSettings;
+  /** Each lane's conversation id of the CLI, so that another harness carries it on. */
+  conversations: Record<string, string>;
+  actor: string;
+  createdAt: Date;
+  lastActivityAt: Date | null;
+  expiresAt: Date;
+  endedAt: Date | null;
+}
+
+export const SESSION = 'Session';
+
+const nullable = <T>(type: T) => ({ type, default: null });
+
+export const sessionSchema = new Schema<SessionDocument>(
+  {
+    _id: String,
+    orgId: { type: String, required: true },
+    workerId: { type: String, required: true },
+    cliType: { type: String, required: true },
+    agentId: { type: String, required: true },
+    status: { type: String, required: true },
+    phase: nullable(String),
+    statusReason: nullable(Schema.Types.Mixed),
+    launchId: nullable(String),
+    launchedAt: nullable(Date),
+    crashes: { type: Number, default: 0 },
+    repository: nullable(Schema.Types.Mixed),
+    breadcrumbs: { type: [String], default: [] },
+    settings: { type: Schema.Types.Mixed, default: {} },
+    conversations: { type: Schema.Types.Mixed, default: {} },
+    actor: { type: String, required: true },
+    createdAt: { type: Date, required: true },
+    lastActivityAt: nullable(Date),
+    expiresAt: { type: Date, required: true },
+    endedAt: nullable(Date),
+  },
+  { versionKey: false, minimize: false, collection: 'sessions' },
+);
+
+// Serves the lists: sessions of an organisation, newest first, and those of one worker.
+sessionSchema.index({ orgId: 1, _id: -1 });
+sessionSchema.index({ orgId: 1, workerId: 1, _id: -1 });
+// Serves the look-up of a connected agent's sessions.
+sessionSchema.index({ agentId: 1, status: 1 });
+// Serves the loops over idle, expired and unfinished sessions.
+sessionSchema.index({ status: 1, expiresAt: 1 });

@@ -1,0 +1,52 @@
+import { Global, Module } from '@nestjs/common';
+import { AgentsModule } from '../agents/agents.module';
+import { SessionConfigurationSource } from '../agents/session-configuration.port';
+import { BlobsModule } from '../blobs/blobs.module';
+import { CommandsModule } from '../commands/commands.module';
+import { DefinitionsModule } from '../definitions/definitions.module';
+import { EventsModule } from '../events/events.module';
+import { IdempotencyModule } from '../idempotency/idempotency.module';
+import { LaunchersModule } from '../launchers/launchers.module';
+import { OperationsModule } from '../operations/operations.module';
+import { TurnsModule } from '../turns/turns.module';
+import { EndPipeline } from './end-pipeline';
+import { PromptsController } from './prompts.controller';
+import { PromptStreams } from './prompt-streams';
+import { SessionConfigurationService } from './session-configuration';
+import { SessionEventsController } from './session-events.controller';
+import { SessionLifecycle } from './session-lifecycle';
+import { SessionsController } from './sessions.controller';
+import { SessionsRepository } from './sessions.repository';
+import { SessionsService } from './sessions.service';
+import { SessionStreams } from './session-streams';
+import { SessionWatch } from './session-watch';
+import { TelemetryController } from './telemetry.controller';
+import { TurnAnswers } from './turn-answer';
+
+@Module({
+  imports: [
+    AgentsModule,
+    BlobsModule,
+    CommandsModule,
+    DefinitionsModule,
+    EventsModule,
+    IdempotencyModule,
+    LaunchersModule,
+    OperationsModule,
+    TurnsModule,
+  ],
+  controllers: [SessionsController, PromptsController, SessionEventsController, TelemetryController],
+  providers: [
+    SessionsRepository,
+    SessionsService,
+    SessionLifecycle,
+    EndPipeline,
+    SessionWatch,
+    SessionStreams,
+    PromptStreams,
+    TurnAnswers,
+    SessionConfigurationService,
+  ],
+  exports: [SessionsRepository, SessionLifecycle, SessionConfigurationService],
+})
+export class SessionsModule {}

@@ -1,0 +1,141 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConnection } from '@nestjs/mongoose';
+import { type SessionPhase } from '@reins/shared/api/sessions';
+import { sessionMachine, type SessionEvent, type SessionState } from '@reins/shared/state';
+import { type Connection } from 'mongoose';
+import { type OrgScope } from '../access/principal';
+import { isDuplicateKey, type Page, TenantRepository } from '../database/tenant.repository';
+import { SESSION, type SessionDocument, sessionSchema } from './session.schema';
+
+/** Fields a transition may set besides the status. */
+export type SessionChange = Partial<
+  Pick<SessionDocument, 'phase' | 'statusReason' | 'launchId' | 'launchedAt' | 'crashes' | 'endedAt' | 'lastActivityAt'>
+>;
+
+export interface SessionFilter {
+  workerId?: string;
+  status?: SessionState;
+}
+
+@Injectable()
+export class SessionsRepository extends TenantRepository<SessionDocument> {
+  constructor(@InjectConnection() connection: Connection) {
+    super(connection.model<SessionDocument>(SESSION, sessionSchema));
+  }
+
+  /** Makes the session unless one with this id is there; whoever was first, the stored one is returned. */
+  async create(
+    scope: OrgScope,
+    session: Omit<SessionDocument, 'orgId'>,
+  ): Promise<{ session: SessionDocument; created: boolean }> {
+    try {
+      return { session: await this.insert(scope, session), created: true };
+    } catch (error) {
+      const existing = isDuplicateKey(error) ? await this.get(scope, session._id) : undefined;
+      if (existing === undefined) throw error;
+      return { session: existing, created: false };
+    }
+  }
+
+  get(scope: OrgScope, id: string): Promise<SessionDocument | undefined> {
+    return this.findOne(scope, { _id: id });
+  }
+
+  list(scope: OrgScope, filter: SessionFilter, page: Page): Promise<{ items: SessionDocument[]; total: number }> {
+    return this.findPage(scope, filter, page);
+  }
+
+  /** The sessions an agent serves or will serve. */
+  async ofAgent(scope: OrgScope, agentId: string): Promise<SessionDocument[]> {
+    const open: SessionState[] = ['pending', 'active', 'suspended', 'ending'];
+    return this.model
+      .find(this.scoped(scope, { agentId, status: { $in: open } }))
+      .lean<SessionDocument[]>()
+      .exec();
+  }
+
+  /** One named transition, by one atomic update; undefined where the session is not in a state that allows it. */
+  transition(
+    scope: OrgScope,
+    id: string,
+    event: SessionEvent,
+    change: SessionChange = {},
+  ): Promise<SessionDocument | undefined> {
+    return this.updateOne(
+      scope,
+      { _id: id, status: { $in: sessionMachine.sources(event) } },
+      { $set: { ...change, status: sessionMachine.target(event) } },
+    );
+  }
+
+  /** Claims the one place for a harness; undefined where one is starting or living, or none is wanted. */
+  claimLaunch(scope: OrgScope, id: string, launchId: string): Promise<SessionDocument | undefined> {
+    const wanted: SessionState[] = ['pending', 'suspended'];
+    return this.updateOne(
+      scope,
+      { _id: id, launchId: null, status: { $in: wanted } },
+      { $set: { launchId, launchedAt: new Date(), phase: 'provisioning' } },
+    );
+  }
+
+  /** Frees the place of one start. The session before it, or undefined where another start holds it. */
+  async releaseLaunch(scope: OrgScope, id: string, launchId: string): Promise<SessionDocument | undefined> {
+    const before = await this.model
+      .findOneAndUpdate(
+        this.scoped(scope, { _id: id, launchId }),
+        { $set: { launchId: null, phase: null } },
+        { returnDocument: 'before' },
+      )
+      .lean<SessionDocument>()
+      .exec();
+    return before ?? undefined;
+  }
+
+  /** Moves the phase on, from certain phases only; false where it was another. */
+  async setPhase(scope: OrgScope, id: string, phase: SessionPhase, from: readonly SessionPhase[]): Promise<boolean> {
+    const found = await this.updateOne(scope, { _id: id, phase: { $in: from } }, { $set: { phase } });
+    return found !== undefined;
+  }
+
+  async touch(scope: OrgScope, id: string, at: Date): Promise<void> {
+    await this.updateOne(scope, { _id: id }, { $max: { lastActivityAt: at } });
+  }
+
+  async setCrashes(scope: OrgScope, id: string, crashes: number): Promise<void> {
+    await this.updateOne(scope, { _id: id }, { $set: { crashes } });
+  }
+
+  async setConversation(scope: OrgScope, id: string, lane: string, conversationId: string): Promise<void> {
+    await this.updateOne(
+      scope,
+      { _id: id },
+      { $set: { [`conversations.${lane.replaceAll('.', '_')}`]: conversationId } },
+    );
+  }
+
+  /** Sessions of all organisations in a state: for the controller's own loops only. */
+  async everywhere(
+    status: SessionState,
+    filter: { idleSince?: Date; expiredAt?: Date; launchedBefore?: Date } = {},
+  ): Promise<SessionDocument[]> {
+    const { idleSince, expiredAt, launchedBefore } = filter;
+    return this.model
+      .find({
+        status,
+        ...(idleSince && { lastActivityAt: { $lt: idleSince } }),
+        ...(expiredAt && { expiresAt: { $lt: expiredAt } }),
+        ...(launchedBefore && { launchedAt: { $lt: launchedBefore }, launchId: { $ne: null } }),
+      })
+      .limit(1000)
+      .lean<SessionDocument[]>()
+      .exec();
+  }
+
+  /** Every session that has a harness started or living. */
+  async launched(): Promise<SessionDocument[]> {
+    return this.model
+      .find({ launchId: { $ne: null }, status: { $in: ['pending', 'active', 'suspended', 'ending'] } })
+      .lean<SessionDocument[]>()
+      .exec();
+  }
+}

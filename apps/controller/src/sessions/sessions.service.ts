@@ -1,0 +1,174 @@
+import { Injectable } from '@nestjs/common';
+import { acceptsPrompts } from '@reins/shared/state';
+import { type AbortRequest, type CreateSession, type PromptRequest } from '@reins/shared/api/sessions';
+import { ReinsError } from '@reins/shared/errors';
+import { newId } from '@reins/shared/ids';
+import { type SessionLimits } from '@reins/shared/link/connect';
+import { type OrgScope } from '../access/principal';
+import { AgentsService } from '../agents/agents.service';
+import { CommandsService } from '../commands/commands.service';
+import { Config } from '../config/config';
+import { type Page } from '../database/tenant.repository';
+import { checkRepositoryUrl } from '../definitions/repository-url';
+import { WorkersService } from '../definitions/workers/workers.service';
+import { IdempotencyService } from '../idempotency/idempotency.service';
+import { OperationsService } from '../operations/operations.service';
+import { type TurnDocument } from '../turns/turn.schema';
+import { TurnsService } from '../turns/turns.service';
+import { EndPipeline } from './end-pipeline';
+import { SessionLifecycle } from './session-lifecycle';
+import { type SessionDocument } from './session.schema';
+import { type SessionFilter, SessionsRepository } from './sessions.repository';
+
+/** A session's last activity is noted at most this often. */
+const TOUCH_EVERY_MS = 5_000;
+
+@Injectable()
+export class SessionsService {
+  constructor(
+    private readonly sessions: SessionsRepository,
+    private readonly lifecycle: SessionLifecycle,
+    private readonly endPipeline: EndPipeline,
+    private readonly workers: WorkersService,
+    private readonly agents: AgentsService,
+    private readonly turns: TurnsService,
+    private readonly commands: CommandsService,
+    private readonly operations: OperationsService,
+    private readonly idempotency: IdempotencyService,
+    private readonly config: Config,
+  ) {}
+
+  /** Makes the session and has a harness started for it; durable when it resolves, not yet active. */
+  async create(
+    scope: OrgScope,
+    actor: string,
+    request: CreateSession,
+    key: string | undefined,
+  ): Promise<SessionDocument> {
+    const worker = await this.workers.get(scope, request.workerId);
+    if (request.agentId !== undefined) {
+      throw new ReinsError('not_implemented', { message: 'Sessions on an autonomous agent are not available yet' });
+    }
+    const { repository } = request;
+    if (repository !== undefined) {
+      checkRepositoryUrl(repository.url, this.config.env.REPOSITORY_SCHEMES, 'repository.url');
+    }
+    const id = await this.idempotency.reserve(scope, 'sessions', key, request, newId('session'));
+    const known = key === undefined ? undefined : await this.sessions.get(scope, id);
+    if (known !== undefined) return known;
+
+    const { agentId } = await this.agents.createManaged(scope, { name: `session ${id}`, sessionId: id });
+    const now = new Date();
+    const { session, created } = await this.sessions.create(scope, {
+      _id: id,
+      workerId: worker._id,
+      cliType: worker.cliType,
+      agentId,
+      status: 'pending',
+      phase: null,
+      statusReason: null,
+      launchId: null,
+      launchedAt: null,
+      crashes: 0,
+      repository: repository ?? null,
+      breadcrumbs: request.breadcrumbs ?? [],
+      settings: request.settings ?? {},
+      conversations: {},
+      actor,
+      createdAt: now,
+      lastActivityAt: null,
+      expiresAt: new Date(now.getTime() + worker.timeout * 1000),
+      endedAt: null,
+    });
+    if (!created) {
+      await this.agents.retire(scope, agentId);
+      return session;
+    }
+    await this.operations.open(scope, id, 'Create', actor);
+    await this.lifecycle.tellState(scope, id, 'pending');
+    void this.lifecycle.launch(scope, id);
+    return session;
+  }
+
+  async get(scope: OrgScope, id: string): Promise<SessionDocument> {
+    const session = await this.sessions.get(scope, id);
+    if (session === undefined) throw new ReinsError('session_not_found');
+    return session;
+  }
+
+  list(scope: OrgScope, filter: SessionFilter, page: Page): Promise<{ items: SessionDocument[]; total: number }> {
+    return this.sessions.list(scope, filter, page);
+  }
+
+  /** Ends the session: returns when that is durable, the rest follows. Ending an ended one is fine. */
+  async end(scope: OrgScope, id: string, actor: string): Promise<void> {
+    const session = await this.sessions.transition(scope, id, 'end');
+    if (session === undefined) {
+      await this.get(scope, id);
+      return;
+    }
+    await this.operations.move(scope, id, 'Create', 'cancel');
+    await this.operations.open(scope, id, 'End', actor);
+    await this.lifecycle.tellState(scope, id, 'ending');
+    void this.endPipeline.run(scope, session);
+  }
+
+  /** Queues a prompt and sees that a harness is there or coming for it. */
+  async prompt(
+    scope: OrgScope,
+    id: string,
+    actor: string,
+    request: PromptRequest,
+    key: string | undefined,
+  ): Promise<TurnDocument> {
+    const session = await this.get(scope, id);
+    if (!acceptsPrompts(session.status)) {
+      const reason = session.statusReason?.message ?? `it is ${session.status}`;
+      throw new ReinsError('session_not_active', { details: { status: session.status, reason } });
+    }
+    const { settings, cliType } = session;
+    const turn = await this.turns.create(
+      scope,
+      {
+        sessionId: id,
+        cliType,
+        actor,
+        onInterrupt: settings.onInterrupt ?? 'hold',
+        turnIdleMs: settings.turnIdleMs ?? this.config.env.TURN_IDLE_SECONDS * 1000,
+      },
+      request,
+      key,
+    );
+    this.follow(scope, session, actor);
+    return turn;
+  }
+
+  async abort(scope: OrgScope, id: string, request: AbortRequest): Promise<void> {
+    await this.get(scope, id);
+    for (const { turnId } of await this.turns.cancel(scope, id, request)) {
+      await this.commands.abort(scope, id, turnId, 'aborted by the caller');
+    }
+  }
+
+  /** Limits of one session: its own settings, else the configuration. */
+  limits(session: SessionDocument): SessionLimits {
+    const { env } = this.config;
+    const own = session.settings.limits ?? {};
+    return {
+      turnTimeoutMs: env.TURN_TIMEOUT_SECONDS * 1000,
+      turnIdleMs: session.settings.turnIdleMs ?? env.TURN_IDLE_SECONDS * 1000,
+      cpuMs: own.cpuMs ?? env.JAVASCRIPT_CPU_MS,
+      wallMs: own.wallMs ?? env.JAVASCRIPT_WALL_MS,
+      memoryBytes: own.memoryBytes ?? env.JAVASCRIPT_MEMORY_BYTES,
+    };
+  }
+
+  /** What a prompt sets in motion beside its turn; the caller need not wait for it. */
+  private follow(scope: OrgScope, session: SessionDocument, actor: string): void {
+    const now = Date.now();
+    if (now - (session.lastActivityAt?.getTime() ?? 0) > TOUCH_EVERY_MS) {
+      void this.sessions.touch(scope, session._id, new Date(now));
+    }
+    void this.lifecycle.wake(scope, session, actor);
+  }
+}
