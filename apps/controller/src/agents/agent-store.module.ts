@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+import { AgentTokenStates } from '../access/authenticator';
+import { AgentsRepository } from './agents.repository';
+
+/** Stored agents, apart from what is done with them, so that the guard can look a token up without the whole room. */
+@Module({
+  providers: [AgentsRepository, { provide: AgentTokenStates, useExisting: AgentsRepository }],
+  exports: [AgentsRepository, AgentTokenStates],
+})
+export class AgentStoreModule {}

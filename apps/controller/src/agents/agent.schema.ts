@@ -1,0 +1,108 @@
+import { type AgentStatus, type AgentType } from '@reins/shared/api/agents';
+import { Schema } from 'mongoose';
+import { type TenantDocument } from '../database/tenant.repository';
+
+/** What a harness told about itself when it connected. */
+export interface HarnessFacts {
+  host?: string;
+  version?: string;
+  supportedTypes?: string[];
+  capacity?: number;
+}
+
+export interface AgentDocument extends TenantDocument {
+  name: string;
+  description: string;
+  status: AgentStatus;
+  type: AgentType;
+  role: string;
+  instructionId?: string;
+  guardrailId?: string;
+  nodeId?: string;
+  tags: string[];
+  allowedToolIds: string[];
+  settings: Record<string, unknown>;
+
+  /** See secrets.ts for its forms. Absent: nobody can connect as this agent yet. */
+  secretHash?: string;
+  /** The secret before the last regenerate, valid until then. */
+  previousSecretHash?: string;
+  previousSecretUntil?: Date;
+  /** Tokens with another version are refused. */
+  tokenVersion: number;
+
+  /** Managed agents: the one session they were minted for. */
+  sessionId?: string;
+
+  /** The process that speaks for the agent now, and those that must not come back. */
+  incarnation?: string;
+  supersededIncarnations: { incarnation: string; at: Date }[];
+  harness?: HarnessFacts;
+  /** Null after a disconnect; `lastConnectedAt` stays. */
+  connectedAt: Date | null;
+  lastConnectedAt: Date | null;
+  lastHeartbeatAt: Date | null;
+  heartbeat: { status: string; metrics: Record<string, unknown> } | null;
+  connectionCount: number;
+
+  /** Of the connect answer as it was computed last. */
+  configVersion: string;
+
+  isDeleted: boolean;
+  deletedAt: Date | null;
+  userId: string;
+  createdBy: string;
+  updatedBy: string;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export const AGENT = 'Agent';
+
+const mixed = { type: Schema.Types.Mixed };
+
+export const agentSchema = new Schema<AgentDocument>(
+  {
+    _id: String,
+    orgId: { type: String, required: true },
+    name: { type: String, required: true },
+    description: { type: String, default: '' },
+    status: { type: String, required: true },
+    type: { type: String, required: true },
+    role: { type: String, required: true },
+    instructionId: String,
+    guardrailId: String,
+    nodeId: String,
+    tags: [String],
+    allowedToolIds: [String],
+    settings: { ...mixed, default: {} },
+    secretHash: String,
+    previousSecretHash: String,
+    previousSecretUntil: Date,
+    tokenVersion: { type: Number, required: true },
+    sessionId: String,
+    incarnation: String,
+    supersededIncarnations: { type: [{ _id: false, incarnation: String, at: Date }], default: [] },
+    harness: mixed,
+    connectedAt: { type: Date, default: null },
+    lastConnectedAt: { type: Date, default: null },
+    lastHeartbeatAt: { type: Date, default: null },
+    heartbeat: { ...mixed, default: null },
+    connectionCount: { type: Number, default: 0 },
+    configVersion: { type: String, default: '' },
+    isDeleted: { type: Boolean, default: false },
+    deletedAt: { type: Date, default: null },
+    userId: { type: String, required: true },
+    createdBy: { type: String, required: true },
+    updatedBy: { type: String, required: true },
+    createdAt: { type: Date, required: true },
+    updatedAt: { type: Date, required: true },
+  },
+  { versionKey: false, minimize: false, collection: 'agents' },
+);
+
+// Connect, heartbeat and the check of a token go by `_id`, which needs no further index.
+// Serves the list (newest first) and its statistics.
+agentSchema.index({ orgId: 1, isDeleted: 1, _id: -1 });
+// Serves the list filtered by status.
+agentSchema.index({ orgId: 1, isDeleted: 1, status: 1, _id: -1 });
