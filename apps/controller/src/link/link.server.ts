@@ -15,7 +15,6 @@ import { AgentsService } from '../agents/agents.service';
 import { Bus } from '../bus/bus';
 import { CommandsService } from '../commands/commands.service';
 import { toReinsError } from '../common/to-reins-error';
-import { Config } from '../config/config';
 import { SessionLifecycle } from '../sessions/session-lifecycle';
 import { TurnQueue } from '../turns/turn-queue';
 import { type Connection, type ConnectionData, Connections } from './connections';
@@ -46,7 +45,6 @@ export class LinkServer implements OnApplicationBootstrap {
     private readonly commands: CommandsService,
     private readonly agents: AgentsService,
     private readonly bus: Bus,
-    private readonly config: Config,
   ) {}
 
   onApplicationBootstrap(): void {

@@ -1,6 +1,5 @@
-import { Global, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { AgentsModule } from '../agents/agents.module';
-import { SessionConfigurationSource } from '../agents/session-configuration.port';
 import { BlobsModule } from '../blobs/blobs.module';
 import { CommandsModule } from '../commands/commands.module';
 import { DefinitionsModule } from '../definitions/definitions.module';

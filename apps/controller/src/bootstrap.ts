@@ -1,0 +1,66 @@
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import { NestFactory } from '@nestjs/core';
+import { json, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module';
+import { correlationId } from './common/correlation';
+import { type Config } from './config/config';
+import { ListenAddress } from './config/listen-address';
+import { EventLog } from './events/event-log';
+import { Readiness } from './health/readiness';
+import { LinkServer } from './link/link.server';
+import { setupOpenApi } from './openapi/openapi';
+import { EndPipeline } from './sessions/end-pipeline';
+import { systemClock } from '@reins/shared/util';
+
+/** Routes whose bodies are streams of the caller's bytes, whatever type they claim. */
+const RAW_BODIES = /^\/sessions\/[^/]+\/blobs$/;
+
+export interface RunningController {
+  app: NestExpressApplication;
+  /** Where it is reached, without a trailing slash. */
+  url: string;
+  /** Leaves in order; harnesses and their agents go on. */
+  stop(): Promise<void>;
+}
+
+/** Boots the controller and listens. */
+export async function startController(config: Config): Promise<RunningController> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), {
+    bodyParser: false,
+    bufferLogs: true,
+    forceCloseConnections: true,
+  });
+  app.useLogger(app.get(Logger));
+  app.disable('x-powered-by');
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    correlationId(request, response);
+    next();
+  });
+  app.use(helmet());
+  const parseJson = json({ limit: config.env.BODY_LIMIT_BYTES });
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    if (RAW_BODIES.test(request.path)) next();
+    else parseJson(request, response, next);
+  });
+  setupOpenApi(app);
+  await app.listen(config.env.PORT, config.env.HOST);
+  const address = app.get(ListenAddress);
+  const bound = app.getHttpServer().address() as { port: number };
+  address.bound(bound.port);
+  return { app, url: address.publicUrl, stop: () => stop(app, config) };
+}
+
+async function stop(app: NestExpressApplication, config: Config): Promise<void> {
+  const deadline = AbortSignal.timeout(config.env.SHUTDOWN_GRACE_MS);
+  app.get(Readiness).drain();
+  const link = app.get(LinkServer);
+  const leaving = link
+    .drain()
+    .then(() => app.get(EndPipeline).settle())
+    .then(() => app.get(EventLog).flush());
+  await Promise.race([leaving, systemClock.sleep(config.env.SHUTDOWN_GRACE_MS, deadline).catch(() => undefined)]);
+  link.close();
+  await app.close();
+}
