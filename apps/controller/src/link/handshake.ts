@@ -4,7 +4,7 @@ import { LinkAuth } from '@reins/shared/link/frames';
 import { LINK } from '@reins/shared/link/limits';
 import { Authenticator } from '../access/authenticator';
 import { orgScope } from '../access/principal';
-import { AgentsService } from '../agents/agents.service';
+import { AgentLinkService } from '../agents/agent-link.service';
 import { Config } from '../config/config';
 import { type ConnectionData } from './connections';
 
@@ -17,7 +17,7 @@ export class Handshake {
 
   constructor(
     private readonly authenticator: Authenticator,
-    private readonly agents: AgentsService,
+    private readonly agents: AgentLinkService,
     private readonly config: Config,
   ) {}
 

@@ -1,23 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { ReinsError } from '@reins/shared/errors';
-import { type SessionDescriptor } from '@reins/shared/link/connect';
+import { type SessionDescriptor, type SessionLimits } from '@reins/shared/link/connect';
 import { type OrgScope } from '../access/principal';
 import { type SessionConfiguration, SessionConfigurationSource } from '../agents/session-configuration.port';
+import { Config } from '../config/config';
 import { SystemInstructionsService } from '../definitions/system-instructions/system-instructions.service';
 import { type WorkerDocument } from '../definitions/workers/worker.schema';
 import { WorkersService } from '../definitions/workers/workers.service';
 import { type SessionDocument } from './session.schema';
 import { SessionsRepository } from './sessions.repository';
-import { SessionsService } from './sessions.service';
 
 /** What a session's harness is told: the session itself, and its worker as it is defined now. */
 @Injectable()
 export class SessionConfigurationService extends SessionConfigurationSource {
   constructor(
     private readonly sessions: SessionsRepository,
-    private readonly service: SessionsService,
     private readonly workers: WorkersService,
     private readonly systemInstructions: SystemInstructionsService,
+    private readonly config: Config,
   ) {
     super();
   }
@@ -48,7 +48,7 @@ export class SessionConfigurationService extends SessionConfigurationSource {
       workerRepo:
         worker?.workerRepoUrl === undefined ? null : { url: worker.workerRepoUrl, branch: worker.workerRepoBranch },
       resume: Object.keys(conversations).length === 0 ? null : { lanes: conversations },
-      limits: this.service.limits(session),
+      limits: limitsOf(session, this.config),
     };
   }
 
@@ -61,4 +61,16 @@ export class SessionConfigurationService extends SessionConfigurationSource {
       throw error;
     }
   }
+}
+
+/** Limits of one session: its own settings, else the configuration. */
+function limitsOf(session: SessionDocument, { env }: Config): SessionLimits {
+  const own = session.settings.limits ?? {};
+  return {
+    turnTimeoutMs: env.TURN_TIMEOUT_SECONDS * 1000,
+    turnIdleMs: session.settings.turnIdleMs ?? env.TURN_IDLE_SECONDS * 1000,
+    cpuMs: own.cpuMs ?? env.JAVASCRIPT_CPU_MS,
+    wallMs: own.wallMs ?? env.JAVASCRIPT_WALL_MS,
+    memoryBytes: own.memoryBytes ?? env.JAVASCRIPT_MEMORY_BYTES,
+  };
 }

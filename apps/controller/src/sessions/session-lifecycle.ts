@@ -3,7 +3,7 @@ import { type OperationType, type SessionState } from '@reins/shared/state';
 import { newId } from '@reins/shared/ids';
 import { toReinsError } from '../common/to-reins-error';
 import { type OrgScope, orgScope } from '../access/principal';
-import { AgentsService } from '../agents/agents.service';
+import { AgentLinkService } from '../agents/agent-link.service';
 import { Bus } from '../bus/bus';
 import { ListenAddress } from '../config/listen-address';
 import { EventLog } from '../events/event-log';
@@ -26,7 +26,7 @@ export class SessionLifecycle {
 
   constructor(
     private readonly sessions: SessionsRepository,
-    private readonly agents: AgentsService,
+    private readonly agents: AgentLinkService,
     private readonly launcher: Launcher,
     private readonly turns: TurnsService,
     private readonly operations: OperationsService,

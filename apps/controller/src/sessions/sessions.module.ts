@@ -11,11 +11,10 @@ import { TurnsModule } from '../turns/turns.module';
 import { EndPipeline } from './end-pipeline';
 import { PromptsController } from './prompts.controller';
 import { PromptStreams } from './prompt-streams';
-import { SessionConfigurationService } from './session-configuration';
 import { SessionEventsController } from './session-events.controller';
 import { SessionLifecycle } from './session-lifecycle';
 import { SessionsController } from './sessions.controller';
-import { SessionsRepository } from './sessions.repository';
+import { SessionStoreModule } from './session-store.module';
 import { SessionsService } from './sessions.service';
 import { SessionStreams } from './session-streams';
 import { SessionWatch } from './session-watch';
@@ -32,20 +31,11 @@ import { TurnAnswers } from './turn-answer';
     IdempotencyModule,
     LaunchersModule,
     OperationsModule,
+    SessionStoreModule,
     TurnsModule,
   ],
   controllers: [SessionsController, PromptsController, SessionEventsController, TelemetryController],
-  providers: [
-    SessionsRepository,
-    SessionsService,
-    SessionLifecycle,
-    EndPipeline,
-    SessionWatch,
-    SessionStreams,
-    PromptStreams,
-    TurnAnswers,
-    SessionConfigurationService,
-  ],
-  exports: [SessionsRepository, SessionLifecycle, SessionConfigurationService],
+  providers: [SessionsService, SessionLifecycle, EndPipeline, SessionWatch, SessionStreams, PromptStreams, TurnAnswers],
+  exports: [SessionLifecycle, EndPipeline],
 })
 export class SessionsModule {}

@@ -3,7 +3,6 @@ import { acceptsPrompts } from '@reins/shared/state';
 import { type AbortRequest, type CreateSession, type PromptRequest } from '@reins/shared/api/sessions';
 import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
-import { type SessionLimits } from '@reins/shared/link/connect';
 import { type OrgScope } from '../access/principal';
 import { AgentsService } from '../agents/agents.service';
 import { CommandsService } from '../commands/commands.service';
@@ -148,19 +147,6 @@ export class SessionsService {
     for (const { turnId } of await this.turns.cancel(scope, id, request)) {
       await this.commands.abort(scope, id, turnId, 'aborted by the caller');
     }
-  }
-
-  /** Limits of one session: its own settings, else the configuration. */
-  limits(session: SessionDocument): SessionLimits {
-    const { env } = this.config;
-    const own = session.settings.limits ?? {};
-    return {
-      turnTimeoutMs: env.TURN_TIMEOUT_SECONDS * 1000,
-      turnIdleMs: session.settings.turnIdleMs ?? env.TURN_IDLE_SECONDS * 1000,
-      cpuMs: own.cpuMs ?? env.JAVASCRIPT_CPU_MS,
-      wallMs: own.wallMs ?? env.JAVASCRIPT_WALL_MS,
-      memoryBytes: own.memoryBytes ?? env.JAVASCRIPT_MEMORY_BYTES,
-    };
   }
 
   /** What a prompt sets in motion beside its turn; the caller need not wait for it. */
