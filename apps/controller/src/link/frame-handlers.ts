@@ -72,7 +72,7 @@ export class FrameHandlers {
     heartbeat: async (connection, body) => {
       const scope = scopeOf(connection);
       const { agentId } = connection.agent;
-      const [leases, commands, { configVersion }] = await Promise.all([
+      const [leases, commands, configVersion] = await Promise.all([
         this.turns.renew(scope, agentId, body.turns),
         this.commands.open(scope, [...connection.sessions], body.lastCommand),
         this.agents.heartbeat(scope, agentId, { status: body.status, metrics: body.metrics }),
