@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { ReinsError } from '@reins/shared/errors';
 import { LINK } from '@reins/shared/link/limits';
 import { orgScope } from '../access/principal';
 import { Config } from '../config/config';
+import { ListenAddress } from '../config/listen-address';
 import { type AgentDocument } from './agent.schema';
 import { type AgentConfiguration, configVersionOf } from './config-version';
 import { instructionText, placeholderInstruction } from './instruction-text';
-import { PublicAddress } from './public-address';
 import { SessionConfigurationSource } from './session-configuration.port';
 
 export interface VersionedConfiguration extends AgentConfiguration {
@@ -18,8 +19,8 @@ export interface VersionedConfiguration extends AgentConfiguration {
 export class AgentConfigurationService {
   constructor(
     private readonly config: Config,
-    private readonly address: PublicAddress,
-    private readonly sessions: SessionConfigurationSource,
+    private readonly address: ListenAddress,
+    private readonly modules: ModuleRef,
   ) {}
 
   /** Throws 404 for a managed agent whose session is over: it has nothing left to do. */
@@ -32,7 +33,7 @@ export class AgentConfigurationService {
       agent: { id: agent._id, name: agent.name, orgId: agent.orgId },
       settings: agent.settings,
       link: {
-        url: this.address.url,
+        url: this.address.publicUrl,
         namespace: LINK.namespace,
         protocol: LINK.protocol,
         heartbeatMs: this.config.env.HEARTBEAT_MS,
@@ -53,7 +54,9 @@ export class AgentConfigurationService {
         skills: [],
       };
     }
-    const part = await this.sessions.configurationFor(orgScope(agent.orgId), agent._id);
+    // Looked up now and not injected: sessions need agents in order to exist, agents ask them only when they connect.
+    const sessions = this.modules.get(SessionConfigurationSource, { strict: false });
+    const part = await sessions.configurationFor(orgScope(agent.orgId), agent._id);
     if (part === undefined) throw agentNotFound(agent._id);
     return part;
   }

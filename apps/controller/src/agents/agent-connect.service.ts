@@ -91,6 +91,7 @@ export class AgentConnectService {
         lastConnectedAt: now,
         configVersion,
         harness: factsOf(request),
+        incarnationOpen: verdict.kind === 'anonymous',
         ...(verdict.kind === 'new' && {
           incarnation: request.incarnation,
           supersededIncarnations: verdict.superseded,

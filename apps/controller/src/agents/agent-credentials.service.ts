@@ -3,12 +3,12 @@ import { type RegenerateRequest, type RegenerateResponse } from '@reins/shared/a
 import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope, type UserPrincipal } from '../access/principal';
 import { Bus } from '../bus/bus';
+import { ListenAddress } from '../config/listen-address';
 import { agentNotFound } from './agent-configuration.service';
 import { type AgentDocument } from './agent.schema';
 import { AgentsRepository, type AgentUpdate } from './agents.repository';
 import { envConfig } from './env-config';
 import { installScript } from './install-script';
-import { PublicAddress } from './public-address';
 import { hashSecret, newSecret } from './secrets';
 
 /** Hands out the secrets of autonomous agents. */
@@ -18,7 +18,7 @@ export class AgentCredentialsService {
 
   constructor(
     private readonly agents: AgentsRepository,
-    private readonly address: PublicAddress,
+    private readonly address: ListenAddress,
     private readonly bus: Bus,
   ) {}
 
@@ -43,7 +43,7 @@ export class AgentCredentialsService {
     this.logger.log({ agentId: id, orgId: scope.orgId, actor: by.actor, overlapSeconds }, 'agent.regenerated');
 
     const { name, settings } = updated;
-    const env = envConfig({ baseUrl: this.address.url, agentId: id, secret, name, settings });
+    const env = envConfig({ baseUrl: this.address.publicUrl, agentId: id, secret, name, settings });
     return { agentId: id, secret, envConfig: env, installScript: installScript({ agentId: id, name, env }) };
   }
 }

@@ -36,6 +36,8 @@ export interface AgentDocument extends TenantDocument {
 
   /** The process that speaks for the agent now, and those that must not come back. */
   incarnation?: string;
+  /** Whether a connect since named no incarnation, so that the next socket may bring an unknown one. */
+  incarnationOpen: boolean;
   supersededIncarnations: { incarnation: string; at: Date }[];
   harness?: HarnessFacts;
   /** Null after a disconnect; `lastConnectedAt` stays. */
@@ -82,6 +84,7 @@ export const agentSchema = new Schema<AgentDocument>(
     tokenVersion: { type: Number, required: true },
     sessionId: String,
     incarnation: String,
+    incarnationOpen: { type: Boolean, default: false },
     supersededIncarnations: { type: [{ _id: false, incarnation: String, at: Date }], default: [] },
     harness: mixed,
     connectedAt: { type: Date, default: null },

@@ -3,13 +3,13 @@ import { AgentConfigurationService } from './agent-configuration.service';
 import { AgentConnectService } from './agent-connect.service';
 import { AgentCredentialsService } from './agent-credentials.service';
 import { AgentLinkController } from './agent-link.controller';
+import { AgentLinkService } from './agent-link.service';
 import { AgentStoreModule } from './agent-store.module';
 import { AgentsController } from './agents.controller';
 import { AgentsService } from './agents.service';
-import { PublicAddress } from './public-address';
 import { SecretVerifier } from './secret-verifier';
 
-/** Identities: CRUD, credentials, connect and presence. SessionConfigurationSource comes from a global module. */
+/** Identities: CRUD, credentials, connect and presence. The sessions' room provides SessionConfigurationSource. */
 @Module({
   imports: [AgentStoreModule],
   controllers: [AgentsController, AgentLinkController],
@@ -18,9 +18,9 @@ import { SecretVerifier } from './secret-verifier';
     AgentConnectService,
     AgentConfigurationService,
     AgentCredentialsService,
+    AgentLinkService,
     SecretVerifier,
-    PublicAddress,
   ],
-  exports: [AgentsService, PublicAddress],
+  exports: [AgentsService, AgentLinkService, PublicAddress],
 })
 export class AgentsModule {}

@@ -1,18 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { type CreateAgent, HeartbeatRequest, type UpdateAgent } from '@reins/shared/api/agents';
 import { ReinsError } from '@reins/shared/errors';
-import { newObjectId } from '@reins/shared/ids';
-import { type OrgScope, type UserPrincipal } from '../access/principal';
+import { type OrgScope } from '../access/principal';
 import { Bus } from '../bus/bus';
 import { agentNotFound, AgentConfigurationService } from './agent-configuration.service';
 import { type AgentListQuery } from './agent-list.query';
 import { type AgentDocument } from './agent.schema';
 import { type AgentCount, AgentsRepository, type AgentUpdate } from './agents.repository';
 import { envSettingIssues } from './env-settings';
+import { judgeIncarnation } from './incarnations';
 import { unmaskSecrets } from './mask-settings';
+import { type Editor, newAgent } from './new-agent';
 import { digestSecret, hashSecret, newSecret } from './secrets';
 
-type Editor = Pick<UserPrincipal, 'userId' | 'actor'>;
+/** How often a takeover starts over because the agent changed under it. */
+const ATTEMPTS = 5;
 
 const CONTROLLER: Editor = { userId: 'controller', actor: 'controller' };
 
@@ -49,6 +51,14 @@ export class AgentsService {
       secretHash: digestSecret(secret),
     });
     return { agentId: _id, secret };
+  }
+
+  /** A new secret for the next start of a managed agent's harness; the one before ends. Throws 404 agent_not_found. */
+  async renewManaged(scope: OrgScope, agentId: string): Promise<string> {
+    const secret = newSecret();
+    const update: AgentUpdate = { $set: { secretHash: digestSecret(secret), updatedAt: new Date() } };
+    found(agentId, await this.agents.update(scope, agentId, update, { type: 'managed' }));
+    return secret;
   }
 
   /** Ends a managed agent with its session: its tokens and its secret are worth nothing from now on. */
@@ -123,6 +133,29 @@ export class AgentsService {
     await this.agents.update(scope, agentId, { $set: { connectedAt: null } }, expected);
   }
 
+  /**
+   * Lets the socket of an incarnation in. One that connect has not been told of is taken where connect was told of none
+   * since, so that a harness may leave it out there. Throws 409 for a superseded one, 401 for any other.
+   */
+  async admitIncarnation(scope: OrgScope, agentId: string, incarnation: string): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const agent = await this.get(scope, agentId);
+      const now = new Date();
+      const verdict = judgeIncarnation(agent, incarnation, now);
+      if (verdict.kind === 'same') return;
+      if (verdict.kind !== 'new') throw new ReinsError('agent_superseded');
+      if (agent.incarnation !== undefined && !agent.incarnationOpen) {
+        throw new ReinsError('token_invalid', { message: 'Connect with this incarnation first' });
+      }
+      const expected = { incarnation: agent.incarnation ?? null, tokenVersion: agent.tokenVersion };
+      const change = { incarnation, incarnationOpen: false, supersededIncarnations: verdict.superseded };
+      if ((await this.agents.update(scope, agentId, { $set: change }, expected)) === undefined) continue;
+      this.bus.publish('agent.connected', { orgId: scope.orgId, agentId, incarnation });
+      return;
+    }
+    throw new ReinsError('conflict');
+  }
+
   /** Computes the configuration's version anew, after an edit of the agent or of what it is made from. */
   async refreshConfiguration(scope: OrgScope, id: string): Promise<void> {
     await this.announce(scope, await this.get(scope, id));
@@ -145,36 +178,6 @@ export class AgentsService {
       throw error;
     }
   }
-}
-
-function newAgent(by: Editor): Omit<AgentDocument, 'orgId'> {
-  const now = new Date();
-  return {
-    _id: newObjectId(),
-    name: '',
-    description: '',
-    status: 'active',
-    type: 'managed',
-    role: 'organization.viewer',
-    tags: [],
-    allowedToolIds: [],
-    settings: {},
-    tokenVersion: 1,
-    supersededIncarnations: [],
-    connectedAt: null,
-    lastConnectedAt: null,
-    lastHeartbeatAt: null,
-    heartbeat: null,
-    connectionCount: 0,
-    configVersion: '',
-    isDeleted: false,
-    deletedAt: null,
-    userId: by.userId,
-    createdBy: by.actor,
-    updatedBy: by.actor,
-    createdAt: now,
-    updatedAt: now,
-  };
 }
 
 function found(id: string, agent: AgentDocument | undefined): AgentDocument {

@@ -1,0 +1,4 @@
+import packageJson from '../../../../package.json';
+
+export const SERVICE = 'reins-controller';
+export const VERSION: string = packageJson.version;

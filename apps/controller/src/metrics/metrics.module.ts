@@ -1,0 +1,12 @@
+import { Global, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
+import { HttpMetrics } from './http-metrics.middleware';
+import { MetricsController } from './metrics.controller';
+import { Metrics } from './metrics';
+
+@Global()
+@Module({ controllers: [MetricsController], providers: [Metrics], exports: [Metrics] })
+export class MetricsModule implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(HttpMetrics).forRoutes('{*path}');
+  }
+}

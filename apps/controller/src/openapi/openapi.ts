@@ -1,0 +1,24 @@
+import { type INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { cleanupOpenApiDoc } from 'nestjs-zod';
+import { VERSION } from '../health/version';
+import { addErrorAnswers } from './error-answers';
+
+const PATH = 'api-docs';
+
+/** The description of every route of the application. */
+export function openApiDocument(app: INestApplication): OpenAPIObject {
+  const base = new DocumentBuilder()
+    .setTitle('Reins')
+    .setDescription('A controller for coding-agent harnesses')
+    .setVersion(VERSION)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A token or an API key' })
+    .addSecurityRequirements('bearer')
+    .build();
+  return addErrorAnswers(cleanupOpenApiDoc(SwaggerModule.createDocument(app, base)));
+}
+
+/** Serves the description at /api-docs/openapi.json and a page to read it at /api-docs. */
+export function setupOpenApi(app: INestApplication): void {
+  SwaggerModule.setup(PATH, app, () => openApiDocument(app), { jsonDocumentUrl: `${PATH}/openapi.json` });
+}
