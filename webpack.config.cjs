@@ -1,19 +1,32 @@
+const { resolve } = require('node:path');
+
 /**
- * Nest's default, with one change: the libraries of this repository are bundled, packages from npm stay external.
- * Type checking has its own command (npm run typecheck), so the build only transpiles.
+ * Nest's default with three changes: the libraries of this repository are bundled (packages from npm stay external),
+ * modules are only transpiled (types have a command of their own: npm run typecheck), and the bundle is kept readable.
  */
-module.exports = (options) => ({
-  ...options,
-  module: {
-    rules: [
-      {
-        test: /\.ts$/,
-        exclude: /node_modules/,
-        loader: 'ts-loader',
-        options: { transpileOnly: true, configFile: options.module.rules[0].use[0].options.configFile },
+module.exports = (options) => {
+  const [rule] = options.module.rules;
+  const { configFile } = rule.use[0].options;
+  return {
+    ...options,
+    resolve: {
+      ...options.resolve,
+      alias: {
+        '@reins/shared': resolve(__dirname, 'libs/shared/src'),
+        '@reins/embedded-mongo': resolve(__dirname, 'libs/embedded-mongo/src/index.ts'),
       },
-    ],
-  },
-  plugins: [],
-  devtool: 'source-map',
-});
+    },
+    module: {
+      rules: [
+        {
+          test: /\.ts$/,
+          exclude: /node_modules/,
+          loader: 'ts-loader',
+          options: { transpileOnly: true, configFile },
+        },
+      ],
+    },
+    plugins: [],
+    devtool: 'source-map',
+  };
+};
