@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
 import { ReinsError } from '@reins/shared/errors';
 import { LINK } from '@reins/shared/link/limits';
 import { orgScope } from '../access/principal';
@@ -20,7 +19,7 @@ export class AgentConfigurationService {
   constructor(
     private readonly config: Config,
     private readonly address: ListenAddress,
-    private readonly modules: ModuleRef,
+    private readonly sessions: SessionConfigurationSource,
   ) {}
 
   /** Throws 404 for a managed agent whose session is over: it has nothing left to do. */
@@ -54,9 +53,7 @@ export class AgentConfigurationService {
         skills: [],
       };
     }
-    // Looked up now and not injected: sessions need agents in order to exist, agents ask them only when they connect.
-    const sessions = this.modules.get(SessionConfigurationSource, { strict: false });
-    const part = await sessions.configurationFor(orgScope(agent.orgId), agent._id);
+    const part = await this.sessions.configurationFor(orgScope(agent.orgId), agent._id);
     if (part === undefined) throw agentNotFound(agent._id);
     return part;
   }

@@ -1,15 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope } from '../access/principal';
+import { Bus } from '../bus/bus';
 import { agentNotFound } from './agent-configuration.service';
 import { AgentsRepository } from './agents.repository';
 import { judgeIncarnation } from './incarnations';
 import { digestSecret, newSecret } from './secrets';
 
+/** How often a takeover starts over because the agent changed under it. */
+const ATTEMPTS = 5;
+
 /** What starting a harness and letting its socket in needs to know of its agent. */
 @Injectable()
 export class AgentLinkService {
-  constructor(private readonly agents: AgentsRepository) {}
+  constructor(
+    private readonly agents: AgentsRepository,
+    private readonly bus: Bus,
+  ) {}
 
   /**
    * A new secret for the next start of a managed agent's harness; the tokens of the start before end. Throws 404
@@ -18,19 +25,29 @@ export class AgentLinkService {
   async renewManaged(scope: OrgScope, agentId: string): Promise<string> {
     const secret = newSecret();
     const update = { $set: { secretHash: digestSecret(secret) }, $inc: { tokenVersion: 1 } };
-    if ((await this.agents.update(scope, agentId, update)) === undefined) throw agentNotFound(agentId);
+    const renewed = await this.agents.update(scope, agentId, update, { type: 'managed' });
+    if (renewed === undefined) throw agentNotFound(agentId);
     return secret;
   }
 
   /**
-   * Whether a socket of this incarnation may come in: the agent's newest only. Throws 409 agent_superseded for an older
-   * one and for one that never connected by HTTP.
+   * Lets the socket of an incarnation in: the agent's newest only. One that connect was not told of takes over where the
+   * last connect named none, so that a harness may leave it out there. Throws 409 agent_superseded otherwise.
    */
   async admitIncarnation(scope: OrgScope, agentId: string, incarnation: string): Promise<void> {
-    const agent = await this.agents.get(scope, agentId);
-    if (agent === undefined) throw agentNotFound(agentId);
-    const verdict = judgeIncarnation(agent, incarnation, new Date());
-    const anonymous = agent.incarnation === undefined;
-    if (verdict.kind !== 'same' && !anonymous) throw new ReinsError('agent_superseded');
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const agent = await this.agents.get(scope, agentId);
+      if (agent === undefined) throw agentNotFound(agentId);
+      const verdict = judgeIncarnation(agent, incarnation, new Date());
+      if (verdict.kind === 'same') return;
+      const open = agent.incarnation === undefined || agent.incarnationOpen;
+      if (verdict.kind !== 'new' || !open) throw new ReinsError('agent_superseded');
+      const change = { incarnation, incarnationOpen: false, supersededIncarnations: verdict.superseded };
+      const expected = { incarnation: agent.incarnation ?? null, tokenVersion: agent.tokenVersion };
+      if ((await this.agents.update(scope, agentId, { $set: change }, expected)) === undefined) continue;
+      this.bus.publish('agent.connected', { orgId: scope.orgId, agentId, incarnation });
+      return;
+    }
+    throw new ReinsError('conflict', { retryAfterMs: 1000 });
   }
 }

@@ -21,6 +21,6 @@ import { SecretVerifier } from './secret-verifier';
     AgentLinkService,
     SecretVerifier,
   ],
-  exports: [AgentsService, AgentLinkService, PublicAddress],
+  exports: [AgentsService, AgentLinkService],
 })
 export class AgentsModule {}

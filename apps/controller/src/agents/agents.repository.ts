@@ -13,9 +13,11 @@ export type AgentExpectation = QueryFilter<AgentDocument>;
 
 export interface AgentFilter {
   /** Equal to the value. */
-  equals: Partial<Record<'status' | 'type' | 'role' | 'instructionId' | 'guardrailId' | 'nodeId' | 'tags', string>>;
+  equals: Partial<
+    Pick<AgentDocument, 'status' | 'type' | 'role' | 'instructionId' | 'guardrailId' | 'nodeId'> & { tags: string }
+  >;
   /** Contained in the text, whatever the case. */
-  contains: Partial<Record<'name' | 'description', string>>;
+  contains: { name?: string; description?: string };
 }
 
 export interface AgentCount {
@@ -50,8 +52,14 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
     page: Page,
     sort?: Record<string, 1 | -1>,
   ): Promise<{ items: AgentDocument[]; total: number }> {
-    const texts = Object.entries(filter.contains).map(([field, text]) => [field, containing(text)]);
-    return this.findPage(scope, { isDeleted: false, ...filter.equals, ...Object.fromEntries(texts) }, page, sort);
+    const { name, description } = filter.contains;
+    const matching: AgentExpectation = {
+      isDeleted: false,
+      ...filter.equals,
+      ...(name !== undefined && { name: containing(name) }),
+      ...(description !== undefined && { description: containing(description) }),
+    };
+    return this.findPage(scope, matching, page, sort);
   }
 
   async count(scope: OrgScope): Promise<AgentCount[]> {

@@ -8,13 +8,9 @@ import { type AgentListQuery } from './agent-list.query';
 import { type AgentDocument } from './agent.schema';
 import { type AgentCount, AgentsRepository, type AgentUpdate } from './agents.repository';
 import { envSettingIssues } from './env-settings';
-import { judgeIncarnation } from './incarnations';
 import { unmaskSecrets } from './mask-settings';
 import { type Editor, newAgent } from './new-agent';
 import { digestSecret, hashSecret, newSecret } from './secrets';
-
-/** How often a takeover starts over because the agent changed under it. */
-const ATTEMPTS = 5;
 
 const CONTROLLER: Editor = { userId: 'controller', actor: 'controller' };
 
@@ -51,14 +47,6 @@ export class AgentsService {
       secretHash: digestSecret(secret),
     });
     return { agentId: _id, secret };
-  }
-
-  /** A new secret for the next start of a managed agent's harness; the one before ends. Throws 404 agent_not_found. */
-  async renewManaged(scope: OrgScope, agentId: string): Promise<string> {
-    const secret = newSecret();
-    const update: AgentUpdate = { $set: { secretHash: digestSecret(secret), updatedAt: new Date() } };
-    found(agentId, await this.agents.update(scope, agentId, update, { type: 'managed' }));
-    return secret;
   }
 
   /** Ends a managed agent with its session: its tokens and its secret are worth nothing from now on. */
@@ -120,40 +108,17 @@ export class AgentsService {
    * Records a beat by one update; metrics that cannot be stored are dropped, the beat is not. Answers the version of
    * the configuration the agent should have. Throws 404 agent_not_found.
    */
-  async heartbeat(scope: OrgScope, agentId: string, beat: HeartbeatRequest): Promise<{ configVersion: string }> {
+  async heartbeat(scope: OrgScope, agentId: string, beat: HeartbeatRequest): Promise<string> {
     const metrics = HeartbeatRequest.shape.metrics.safeParse(beat.metrics).data ?? {};
     const recorded = await this.agents.recordHeartbeat(scope, agentId, { status: beat.status, metrics }, new Date());
     if (recorded === undefined) throw agentNotFound(agentId);
-    return { configVersion: recorded.configVersion };
+    return recorded.configVersion;
   }
 
   /** With an incarnation only if it is still the agent's: a late goodbye of an older one clears nothing. */
   async markDisconnected(scope: OrgScope, agentId: string, incarnation?: string): Promise<void> {
     const expected = incarnation === undefined ? {} : { incarnation };
     await this.agents.update(scope, agentId, { $set: { connectedAt: null } }, expected);
-  }
-
-  /**
-   * Lets the socket of an incarnation in. One that connect has not been told of is taken where connect was told of none
-   * since, so that a harness may leave it out there. Throws 409 for a superseded one, 401 for any other.
-   */
-  async admitIncarnation(scope: OrgScope, agentId: string, incarnation: string): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const agent = await this.get(scope, agentId);
-      const now = new Date();
-      const verdict = judgeIncarnation(agent, incarnation, now);
-      if (verdict.kind === 'same') return;
-      if (verdict.kind !== 'new') throw new ReinsError('agent_superseded');
-      if (agent.incarnation !== undefined && !agent.incarnationOpen) {
-        throw new ReinsError('token_invalid', { message: 'Connect with this incarnation first' });
-      }
-      const expected = { incarnation: agent.incarnation ?? null, tokenVersion: agent.tokenVersion };
-      const change = { incarnation, incarnationOpen: false, supersededIncarnations: verdict.superseded };
-      if ((await this.agents.update(scope, agentId, { $set: change }, expected)) === undefined) continue;
-      this.bus.publish('agent.connected', { orgId: scope.orgId, agentId, incarnation });
-      return;
-    }
-    throw new ReinsError('conflict');
   }
 
   /** Computes the configuration's version anew, after an edit of the agent or of what it is made from. */

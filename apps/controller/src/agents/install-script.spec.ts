@@ -64,14 +64,14 @@ describe('installScript', () => {
     expect(result.stdout).toContain(`${AGENT_ID}|ab12|${name}`);
   });
 
-  it.each([
+  it.each<[Record<string, string>, string[]]>([
     [{ INSTALL_DIR: 'relative' }, []],
     [{ INSTALL_DIR: '/tmp/a b' }, []],
     [{ SERVICE_NAME: '../x' }, []],
     [{}, ['--help']],
     [{}, ['--systemd']],
   ])('refuses %j %j before it writes anything', (environment, args) => {
-    const result = run(scriptFor('Support').script, environment as Record<string, string>, args);
+    const result = run(scriptFor('Support').script, environment, args);
     expect(result.status).toBe(1);
     expect(result.stderr).toMatch(/^error: /);
     expect(readdirSync(home)).toEqual([]);
