@@ -30,6 +30,8 @@ export interface EventChannelOptions {
   clock?: Clock;
   /** Unacknowledged bytes at which `publish` makes its caller wait. */
   spoolBytes?: number;
+  /** The number of the first event; above 1 where this incarnation has sent events of the session before. */
+  firstNumber?: number;
 }
 
 const STUCK_DELAY_MS = 250;
@@ -39,10 +41,7 @@ const COALESCED_TYPES: ReadonlySet<string> = new Set(['text', 'thinking']);
 
 /** The events of one session on their way to the controller: numbered, spooled, batched, acknowledged. */
 export class EventChannel {
-  private readonly outbox = new Outbox(LINK.creditBytes, {
-    batchBytes: LINK.batchBytes,
-    batchEvents: LINK.batchEvents,
-  });
+  private readonly outbox: Outbox;
   private readonly store: SpoolStore;
   private readonly clock: Clock;
   private readonly spoolBytes: number;
@@ -54,7 +53,11 @@ export class EventChannel {
   constructor(private readonly options: EventChannelOptions) {
     this.clock = options.clock ?? systemClock;
     this.spoolBytes = options.spoolBytes ?? LINK.spoolBytes;
+    const { firstNumber = 1 } = options;
+    const limits = { batchBytes: LINK.batchBytes, batchEvents: LINK.batchEvents };
+    this.outbox = new Outbox(LINK.creditBytes, limits, firstNumber);
     this.store = new SpoolStore({
+      firstNumber,
       directory: options.directory,
       onDiskError: (error) =>
         options.log.error('events cannot be spooled to disk and stay in memory', { reason: describeError(error) }),

@@ -32,8 +32,8 @@ export type OutboxVerdict = 'moved' | 'stuck' | 'lost' | 'poison';
  * a time, which keeps the order; while it is, the rest gathers into the next one.
  */
 export class Outbox {
-  private base = 1;
-  private cursor = 1;
+  private base: number;
+  private cursor: number;
   private readonly sizes: number[] = [];
   private head = 0;
   private flight: Batch | undefined;
@@ -44,7 +44,10 @@ export class Outbox {
   constructor(
     private credit: number,
     private limits: BatchLimits,
+    /** Where counting starts: above 1 when this process had the session before. */
+    first = 1,
   ) {
+    this.base = this.cursor = first;
     this.eventLimit = limits.batchEvents;
   }
 

@@ -17,6 +17,8 @@ export interface SpoolStoreOptions {
   cacheBytes?: number;
   /** Told once when the disk takes no more; events then stay in memory. */
   onDiskError?: (error: unknown) => void;
+  /** The number of the first event. */
+  firstNumber?: number;
 }
 
 /** Where an emptied file is cut instead of written on. */
@@ -30,13 +32,14 @@ export class SpoolStore {
   private readonly segments: Segment[] = [];
   private readonly cache = new Map<number, { item: EventItem; bytes: number }>();
   private cached = 0;
-  private released = 0;
+  private released: number;
   private diskFailed = false;
   private files = 0;
   private readonly segmentBytes: number;
   private readonly cacheBytes: number;
 
   constructor(private readonly options: SpoolStoreOptions) {
+    this.released = (options.firstNumber ?? 1) - 1;
     this.segmentBytes = options.segmentBytes ?? 4 * 1024 * 1024;
     this.cacheBytes = options.cacheBytes ?? 1024 * 1024;
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });

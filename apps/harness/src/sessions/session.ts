@@ -1,0 +1,374 @@
+import { join } from 'node:path';
+import { type SessionDescriptor } from '@reins/shared/link/connect';
+import { type Command, type Hello, type PulledTurn, type Welcome } from '@reins/shared/link/frames';
+import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
+import { type Clock } from '@reins/shared/util/clock';
+import { CommandInbox, type CommandResult } from '../commands/inbox';
+import { type DriverFactory } from '../drivers/driver.port';
+import { EventChannel } from '../events/event-channel';
+import { LinkDown } from '../link/link-errors';
+import { describeError, type Logger } from '../log/logger';
+import { Lanes, type LaneSetup } from '../turns/lanes';
+import { Lease } from '../turns/lease';
+import { LiveTurn, type StopCause } from '../turns/live-turn';
+import { TurnRunner, type TurnRunnerOptions } from '../turns/turn-runner';
+import { bootstrapWorkspace, saveRepositories } from '../workspace/bootstrap';
+import { instructionFileName } from '../workspace/instruction-file';
+import { SessionState } from './session-state';
+
+/** What a session needs of the harness it lives in. */
+export interface SessionHost {
+  request: <F extends HarnessFrame>(frame: F, body: FrameBody<F>) => Promise<FrameAcks[F]>;
+  /** The agent's configuration as it is now; read again for each turn. */
+  configuration: () => Pick<LaneSetup, 'instruction' | 'settings' | 'allowedTools' | 'mcpServers'>;
+  childEnv: Readonly<Record<string, string>>;
+  loadDriver: (cliType: string) => Promise<DriverFactory>;
+  fetchPrompt: TurnRunnerOptions['fetchPrompt'];
+  upload: (sessionId: string, ...upload: Parameters<TurnRunnerOptions['upload']>) => Promise<{ blobId: string }>;
+  leaseMs: () => number;
+  /** Lanes, readiness or live turns changed. */
+  onChange: () => void;
+  /** A lease may have ended unnoticed: renew now. */
+  onDoubt: () => void;
+  onLost: () => void;
+}
+
+export interface SessionOptions {
+  descriptor: SessionDescriptor;
+  workspace: string;
+  /** This session's own folder below the harness's state folder. */
+  stateDir: string;
+  incarnation: string;
+  maxLanes: number;
+  /** The number of the session's next event in this incarnation. */
+  firstEvent: number;
+  host: SessionHost;
+  log: Logger;
+  clock: Clock;
+  softStopMs?: number;
+}
+
+const ACK_RETRY_MS = 500;
+/** Kept of an end's deadline for commit, push and the last events. */
+const END_RESERVE_MS = 5_000;
+const FLUSH_MS = 10_000;
+
+/** One session at work in this harness: its workspace, events, commands and turns. */
+export class Session {
+  readonly channel: EventChannel;
+  private readonly state: SessionState;
+  private readonly inbox: CommandInbox;
+  private readonly lanes: Lanes;
+  private readonly runner: TurnRunner;
+  private readonly turns = new Map<string, LiveTurn>();
+  private readonly log: Logger;
+  private phase: 'starting' | 'ready' | 'ending' | 'closed' = 'starting';
+  private timings: Record<string, number> | undefined;
+  private readyHeard = false;
+  private unheard = new Map<string, { command: Command; result: CommandResult }>();
+  private sayingReady = false;
+  private pulling = false;
+
+  constructor(private readonly options: SessionOptions) {
+    const { descriptor, stateDir, incarnation, host, clock } = options;
+    this.log = options.log.child({ sessionId: descriptor.id });
+    this.state = new SessionState(join(stateDir, 'state.json'));
+    this.channel = new EventChannel({
+      sessionId: descriptor.id,
+      directory: join(stateDir, 'spool', incarnation),
+      push: (body) => host.request('events', body),
+      onFenced: (turnIds) => turnIds.forEach((turnId) => this.fence(turnId)),
+      onLost: host.onLost,
+      firstNumber: options.firstEvent,
+      maySend: () => this.leasesHold(),
+      log: this.log,
+      clock,
+    });
+    this.lanes = new Lanes({
+      loadDriver: () => host.loadDriver(descriptor.cliType),
+      setup: () => ({
+        ...host.configuration(),
+        session: descriptor,
+        workspace: options.workspace,
+        stateDir: join(stateDir, 'agent'),
+        env: host.childEnv,
+      }),
+      resumeIdOf: (lane) => this.conversationOf(lane),
+      maxWarm: options.maxLanes,
+      log: this.log,
+    });
+    const instructionFile = instructionFileName(descriptor.cliType);
+    this.runner = new TurnRunner({
+      workspace: options.workspace,
+      ignoredFiles: new Set(instructionFile === undefined ? [] : [instructionFile]),
+      defaultTimeoutMs: descriptor.limits.turnTimeoutMs,
+      channel: this.channel,
+      lanes: this.lanes,
+      report: (frame, body) => host.request(frame, body),
+      fetchPrompt: host.fetchPrompt,
+      upload: (...upload) => host.upload(descriptor.id, ...upload),
+      conversationOf: (lane) => this.conversationOf(lane),
+      setConversation: (lane, id) => this.state.setConversation(lane, id),
+      log: this.log,
+      clock,
+      ...(options.softStopMs === undefined ? {} : { softStopMs: options.softStopMs }),
+    });
+    this.inbox = new CommandInbox({
+      apply: (command) => this.apply(command),
+      cursor: () => this.state.lastCommand,
+      applied: (command, result) => this.state.commandApplied(command.lane, { n: command.n, ...result }),
+      acknowledge: (command, result) => this.acknowledge(command, result),
+      repeated: (command) => this.acknowledge(command, this.state.resultOf(command.lane, command.n) ?? { ok: true }),
+      onGap: () => void this.pullCommands(),
+    });
+  }
+
+  get id(): string {
+    return this.options.descriptor.id;
+  }
+
+  /** Lanes a new turn could run in; none until the workspace is ready and once the session ends. */
+  get freeLanes(): number {
+    if (this.phase !== 'ready' || !this.readyHeard) return 0;
+    const busy = [...this.turns.values()].filter(({ state }) => state !== 'finishing').length;
+    return Math.max(0, this.options.maxLanes - busy);
+  }
+
+  get liveTurns(): readonly LiveTurn[] {
+    return [...this.turns.values()];
+  }
+
+  get runningTurns(): number {
+    return this.liveTurns.filter(({ state }) => state !== 'finishing').length;
+  }
+
+  get lastCommand(): SessionState['lastCommand'] {
+    return this.state.lastCommand;
+  }
+
+  /** Makes the workspace and says so. Rejects with CloneFailed where a repository cannot be had. */
+  async start(): Promise<void> {
+    const { workspace, descriptor, host, clock } = this.options;
+    this.timings = await bootstrapWorkspace({
+      workspace,
+      session: descriptor,
+      instruction: host.configuration().instruction,
+      env: host.childEnv,
+      clock,
+      onProgress: (level, message) => {
+        this.log[level](message);
+        void this.channel.publish({ type: 'log', data: { level, message } });
+      },
+    });
+    if (this.phase === 'starting') this.phase = 'ready';
+    await this.sayReady();
+  }
+
+  hello(): Hello['sessions'][number] {
+    return {
+      sessionId: this.id,
+      out: this.channel.out,
+      lastCommand: this.state.lastCommand,
+      turns: this.liveTurns.map((turn) => {
+        const cliSessionId = this.conversationOf(turn.lane);
+        return {
+          turnId: turn.id,
+          generation: turn.generation,
+          state: turn.state === 'leased' ? 'leased' : 'running',
+          ...(cliSessionId === undefined ? {} : { cliSessionId }),
+        };
+      }),
+    };
+  }
+
+  /** The controller's view after a new connection: which turns are still ours, and where the events go on. */
+  welcome(answer: Welcome['sessions'][number], credit: number, limits: Welcome['limits'], sentAt: number): void {
+    for (const { turnId, generation, verdict } of answer.turns) {
+      const turn = this.turns.get(turnId);
+      if (turn === undefined || turn.generation !== generation) continue;
+      if (verdict === 'continue') turn.lease.renew(sentAt);
+      else this.fence(turnId);
+    }
+    this.channel.resume(answer.acked, credit, limits);
+    void this.pullCommands();
+    for (const { command, result } of this.unheard.values()) void this.tellResult(command, result);
+    if (!this.readyHeard) void this.sayReady();
+  }
+
+  linkDown(): void {
+    this.channel.suspend();
+  }
+
+  accept(pulled: PulledTurn): void {
+    const known = this.turns.get(pulled.turnId);
+    if (known !== undefined && known.generation >= pulled.generation) return;
+    known?.stop('fenced');
+    const { clock, host } = this.options;
+    const turn = new LiveTurn(pulled, new Lease(clock, host.leaseMs()), clock);
+    this.turns.set(turn.id, turn);
+    this.log.info('turn leased', { turnId: turn.id, lane: turn.lane, generation: turn.generation });
+    if (this.phase !== 'ready') turn.stop(this.phase === 'ending' ? 'end' : 'drain');
+    void this.run(turn);
+  }
+
+  renew(turnId: string, generation: number, sentAt: number): void {
+    const turn = this.turns.get(turnId);
+    if (turn?.generation !== generation) return;
+    turn.lease.renew(sentAt);
+  }
+
+  /** Somebody else has the turn: its agent is killed and nothing more of it is said. */
+  fence(turnId: string): void {
+    const turn = this.turns.get(turnId);
+    if (turn === undefined) return;
+    this.log.warn('the turn is no longer ours and is dropped', { turnId });
+    this.turns.delete(turnId);
+    turn.stop('fenced');
+    this.channel.kick();
+    this.options.host.onChange();
+  }
+
+  offer(command: Command): void {
+    this.inbox.offer(command);
+  }
+
+  async pullCommands(): Promise<void> {
+    if (this.pulling) return;
+    this.pulling = true;
+    try {
+      const after = this.state.lastCommand;
+      const { commands } = await this.options.host.request('commands.pull', { sessionId: this.id, after });
+      this.inbox.offerAll(commands);
+    } catch (error) {
+      // A heartbeat's answer or the next connection carries them again.
+      this.log.debug('commands were not pulled', { reason: describeError(error) });
+    } finally {
+      this.pulling = false;
+    }
+  }
+
+  pidOf(lane: string): number | undefined {
+    return this.lanes.pidOf(lane);
+  }
+
+  /** No more turns; those that run may go on for `graceMs`, then they are stopped for this cause. */
+  async quiesce(cause: StopCause, graceMs: number): Promise<void> {
+    if (this.phase !== 'closed') this.phase = 'ending';
+    this.options.host.onChange();
+    const over = new AbortController();
+    const { clock } = this.options;
+    const deadline = clock.sleep(graceMs, over.signal).then(
+      () => this.liveTurns.forEach((turn) => turn.stop(cause)),
+      () => undefined,
+    );
+    while (this.runningTurns > 0) await clock.sleep(20);
+    over.abort();
+    await deadline;
+  }
+
+  /** Waits until the controller has every event, at most so long; answers whether it has. */
+  async flush(maxMs = FLUSH_MS): Promise<boolean> {
+    const over = new AbortController();
+    const late = this.options.clock.sleep(maxMs, over.signal).then(
+      () => false,
+      () => true,
+    );
+    const done = await Promise.race([this.channel.acknowledged().then(() => true), late]);
+    over.abort();
+    return done;
+  }
+
+  /** Ends the agents and forgets the spool. */
+  async close(): Promise<void> {
+    this.phase = 'closed';
+    for (const turn of this.liveTurns) turn.stop('fenced');
+    await this.lanes.stop();
+    this.channel.close();
+  }
+
+  private async run(turn: LiveTurn): Promise<void> {
+    const { host } = this.options;
+    try {
+      const terminal = await this.runner.run(turn);
+      host.onChange();
+      // The lease is renewed until the controller has the terminal event, or it would call the turn lost.
+      if (terminal !== undefined) await this.channel.acknowledged(terminal);
+    } catch (error) {
+      this.log.error('a turn ended in a fault of the harness', { turnId: turn.id, reason: describeError(error) });
+    }
+    if (this.turns.get(turn.id) === turn) this.turns.delete(turn.id);
+    this.channel.kick();
+    host.onChange();
+  }
+
+  private leasesHold(): boolean {
+    if (!this.liveTurns.some((turn) => turn.lease.fencesItself)) return true;
+    this.options.host.onDoubt();
+    return false;
+  }
+
+  private conversationOf(lane: string): string | undefined {
+    return this.state.conversationOf(lane) ?? this.options.descriptor.resume?.lanes[lane];
+  }
+
+  private async sayReady(): Promise<void> {
+    if (this.timings === undefined || this.sayingReady) return;
+    this.sayingReady = true;
+    const { host, clock } = this.options;
+    while (!this.readyHeard && this.phase === 'ready') {
+      try {
+        await host.request('ready', { sessionId: this.id, timings: this.timings });
+        this.readyHeard = true;
+      } catch (error) {
+        this.log.debug('ready goes again', { reason: describeError(error) });
+        // Without a connection the next welcome says it; a refusal or a lost answer must not wait for that.
+        if (error instanceof LinkDown) break;
+        await clock.sleep(ACK_RETRY_MS);
+      }
+    }
+    this.sayingReady = false;
+    host.onChange();
+  }
+
+  private async apply(command: Command): Promise<CommandResult> {
+    this.log.info('command', { type: command.type, lane: command.lane, n: command.n });
+    if (command.type === 'abort') {
+      this.turns.get(command.body.turnId)?.stop('abort');
+      return { ok: true };
+    }
+    const { workspace, descriptor, host } = this.options;
+    await this.quiesce('end', 0);
+    await this.lanes.stop();
+    const commits = await saveRepositories(workspace, descriptor, host.childEnv);
+    for (const { repo, branch, error } of commits) {
+      const level = error === undefined ? 'info' : 'error';
+      const message = error === undefined ? `${repo}: saved on ${branch}` : `${repo}: not saved: ${error}`;
+      await this.channel.publish({ type: 'log', data: { level, message } });
+    }
+    await this.flush(Math.max(1000, command.body.deadlineMs - END_RESERVE_MS));
+    return { ok: true, result: { commits } };
+  }
+
+  private acknowledge(command: Command, result: CommandResult): void {
+    const key = `${command.lane} ${command.n}`;
+    const known = this.unheard.has(key);
+    this.unheard.set(key, { command, result });
+    if (!known) void this.tellResult(command, result);
+  }
+
+  private async tellResult(command: Command, result: CommandResult): Promise<void> {
+    const { lane, n } = command;
+    const key = `${lane} ${n}`;
+    while (this.unheard.has(key)) {
+      try {
+        await this.options.host.request('command.ack', { sessionId: this.id, lane, n, ...result });
+        this.unheard.delete(key);
+      } catch (error) {
+        this.log.debug('command.ack goes again', { n, reason: describeError(error) });
+        // The next welcome tells it again, so a connection that is gone is not waited for here.
+        if (error instanceof LinkDown) return;
+        await this.options.clock.sleep(ACK_RETRY_MS);
+      }
+    }
+  }
+}
