@@ -29,8 +29,7 @@ class Indexes implements OnModuleInit {
       imports: [DatabaseAddressModule],
       inject: [DatabaseAddress, Config],
       useFactory: async (address: DatabaseAddress, config: Config) => ({
-        uri: await address.uri(),
-        dbName: 'reins',
+        ...named(await address.uri()),
         appName: 'reins-controller',
         autoIndex: true,
         autoCreate: true,
@@ -46,3 +45,8 @@ class Indexes implements OnModuleInit {
   providers: [Indexes],
 })
 export class DatabaseModule {}
+
+/** The database that the URI names, else `reins`. */
+function named(uri: string): { uri: string; dbName?: string } {
+  return /^mongodb(\+srv)?:\/\/[^/]+\/[^?]/.test(uri) ? { uri } : { uri, dbName: 'reins' };
+}

@@ -1,9 +1,9 @@
 import { type DriverFactory } from './driver.port';
 
 /** Loaded with a lane's first turn: a harness pays only for the kind of agent it runs. */
-const DRIVERS: Readonly<Record<string, () => Promise<{ createDriver: DriverFactory }>>> = {
-  'claude-code': () => import('./claude-code'),
-  javascript: () => import('./javascript'),
+const DRIVERS: Readonly<Record<string, () => Promise<DriverFactory>>> = {
+  'claude-code': async () => (await import('./claude-code/claude-code.driver')).createClaudeCodeDriver,
+  javascript: async () => (await import('./javascript/javascript.driver')).createJavascriptDriver,
 };
 
 /** The kinds of agents this harness can run. */
@@ -15,5 +15,5 @@ export async function loadDriver(cliType: string): Promise<DriverFactory> {
   if (load === undefined) {
     throw new Error(`this harness has no driver for ${cliType}; it has ${SUPPORTED_TYPES.join(', ')}`);
   }
-  return (await load()).createDriver;
+  return load();
 }
