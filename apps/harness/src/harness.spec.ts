@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Driver, type DriverContext, type DriverOutcome, type EventSink } from './drivers/driver.port';
 import { Harness } from './harness';
 import { type Exit } from './lifecycle/exit-codes';
-import { AGENT_ID, ScriptedPeer, SECRET, SESSION, SILENCE } from './link/testing/scripted-peer';
+import { AGENT_ID, type Script, ScriptedPeer, SECRET, SESSION, SILENCE } from './link/testing/scripted-peer';
 import { createLogger, Secrets } from './log/logger';
 
 type Play = (
@@ -248,7 +248,7 @@ describe('faults of the link', () => {
   it('a connection cut again and again in the middle of batches loses nothing and doubles nothing', async () => {
     const { peer } = await scene(chatter);
     let cuts = 0;
-    const cut = (body: Parameters<ScriptedPeer['take']>[0], socket: { disconnect: (close: boolean) => void }) => {
+    const cut: Script<'events'> = (body, socket) => {
       if (cuts++ % 2 === 0) peer.take(body);
       socket.disconnect(true);
       return SILENCE;

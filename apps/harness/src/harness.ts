@@ -52,6 +52,7 @@ export class Harness {
   private draining = false;
   private refreshing = false;
   private helloAt = 0;
+  private helloSessions: ReadonlySet<string> = new Set();
   private lastWelcome: Welcome | undefined;
   private controllerLeaves = false;
   private stopping: Promise<Exit> | undefined;
@@ -146,7 +147,10 @@ export class Harness {
           return ack({ error: { code: 'frame_invalid', message: 'the id of the session is malformed' } });
         }
         this.bind(session);
-        this.openChannel(session.id);
+        const { lastWelcome } = this;
+        if (this.link.up && lastWelcome !== undefined) {
+          this.sessions.get(session.id)?.open(lastWelcome.credit, lastWelcome.limits);
+        }
         ack({ bound: true });
       },
       unbind: ({ sessionId, reason }, ack) => {
@@ -166,6 +170,7 @@ export class Harness {
   private hello(): Hello {
     this.controllerLeaves = false;
     this.helloAt = this.clock.monotonic();
+    this.helloSessions = new Set(this.sessions.keys());
     return {
       bootAt: this.bootAt,
       harness: { version: this.options.version, capabilities: CAPABILITIES },
@@ -176,15 +181,16 @@ export class Harness {
 
   private welcomed(welcome: Welcome): void {
     this.lastWelcome = welcome;
-    const known = new Set(this.sessions.keys());
+    const named = new Set(welcome.sessions.map(({ sessionId }) => sessionId));
     for (const answer of welcome.sessions) {
       this.bind(answer.session);
       this.sessions.get(answer.sessionId)?.welcome(answer, welcome.credit, welcome.limits, this.helloAt);
-      known.delete(answer.sessionId);
     }
-    // An autonomous agent's session that the controller no longer names was taken away while the link was down.
-    if (this.configuration?.session === null) {
-      for (const sessionId of known) void this.unbind(sessionId, 'not named in the welcome');
+    for (const session of this.sessions.values()) {
+      if (named.has(session.id)) continue;
+      // Given to us since hello was written; anything else was taken away while the link was down.
+      if (!this.helloSessions.has(session.id)) session.open(welcome.credit, welcome.limits);
+      else if (this.configuration?.session === null) void this.unbind(session.id, 'not named in the welcome');
     }
     this.controllerLeaves = welcome.drain;
     this.puller.kick();
@@ -212,13 +218,6 @@ export class Harness {
     });
     this.sessions.set(descriptor.id, session);
     session.start().catch((error: unknown) => this.bootstrapFailed(session, isManaged, error));
-  }
-
-  /** A session that is given to a harness with a standing connection was in no hello: its events start here. */
-  private openChannel(sessionId: string): void {
-    const channel = this.sessions.get(sessionId)?.channel;
-    if (channel === undefined || !this.link.up || this.lastWelcome === undefined) return;
-    channel.resume(channel.out.spooledFrom - 1, this.lastWelcome.credit, this.lastWelcome.limits);
   }
 
   /** The reason goes into the session's log before the process says it with its exit code. */

@@ -192,7 +192,13 @@ export class Session {
     this.channel.resume(answer.acked, credit, limits);
     void this.pullCommands();
     for (const { command, result } of this.unheard.values()) void this.tellResult(command, result);
-    if (!this.readyHeard) void this.sayReady();
+    void this.sayReady();
+  }
+
+  /** For a session that came with a standing connection, and so was in no hello: its events start here. */
+  open(credit: number, limits: Welcome['limits']): void {
+    this.channel.resume(this.channel.out.spooledFrom - 1, credit, limits);
+    void this.sayReady();
   }
 
   linkDown(): void {

@@ -22,9 +22,9 @@ export const SESSION: SessionDescriptor = {
 };
 
 /** No answer at all: the frame or its ack was lost. */
-export const SILENCE = Symbol('silence');
+export const SILENCE: unique symbol = Symbol('silence');
 type Answer<F extends HarnessFrame> = FrameAcks[F] | { error: { code: string; message: string } } | typeof SILENCE;
-type Script<F extends HarnessFrame> = (
+export type Script<F extends HarnessFrame> = (
   body: FrameBody<F>,
   socket: Socket,
 ) => Answer<F> | Promise<Answer<F>> | undefined;
@@ -67,7 +67,7 @@ export class ScriptedPeer {
       maxHttpBufferSize: 1024 * 1024,
     });
     const space = this.io.of('/harness');
-    space.use((socket, next) => {
+    space.use((_socket, next) => {
       const refusal = this.refuseHandshake.shift();
       if (refusal === undefined) return next();
       next(Object.assign(new Error(refusal.code), { data: refusal }));
