@@ -1,5 +1,12 @@
 /**
  * The embedded default database: MongoDB's wire protocol over LMDB, in a process of its own.
+ * `ensureEmbeddedMongo` is what an application uses; `startEmbeddedMongo` runs the server in this process.
  * See docs/reference/embedded-mongo.md.
  */
-export { type EmbeddedMongo, type ServerOptions, startEmbeddedMongo } from './server';
+export { type EmbeddedMongoServer, type ServerOptions, startEmbeddedMongo } from './server';
+export {
+  type EmbeddedMongo,
+  ensureEmbeddedMongo,
+  type EnsureOptions,
+  stopEmbeddedMongo,
+} from './supervisor/supervisor';

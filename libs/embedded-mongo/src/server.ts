@@ -7,6 +7,7 @@ import { DirectoryLock } from './storage/lock';
 import { Catalog } from './storage/catalog';
 import { Store } from './storage/store';
 import { deleteExpired } from './storage/ttl';
+import { MAX_SOCKET_PATH, socketUri } from './supervisor/socket-path';
 import { Connection } from './wire/connection';
 
 export interface ServerOptions {
@@ -24,7 +25,7 @@ export interface ServerOptions {
   onLog?: (line: string) => void;
 }
 
-export interface EmbeddedMongo {
+export interface EmbeddedMongoServer {
   /** For the driver. */
   uri: string;
   /** The socket path, or host and port. */
@@ -40,7 +41,7 @@ const IDLE_CURSORS_EVERY_MS = 60_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /** Starts a server in this process. Rejects with a plain message when the directory or the address is taken. */
-export async function startEmbeddedMongo(options: ServerOptions): Promise<EmbeddedMongo> {
+export async function startEmbeddedMongo(options: ServerOptions): Promise<EmbeddedMongoServer> {
   const { dir, onLog = () => undefined } = options;
   assertAddress(options);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -57,7 +58,7 @@ async function startLocked(
   options: ServerOptions,
   lock: DirectoryLock,
   onLog: (line: string) => void,
-): Promise<EmbeddedMongo> {
+): Promise<EmbeddedMongoServer> {
   const store = new Store(options.dir);
   const connections = new Map<Socket, Connection>();
   const catalog = new Catalog(store);
@@ -129,9 +130,6 @@ function assertAddress({ socketPath, port, host }: ServerOptions): void {
   }
 }
 
-/** 108 bytes on Linux and 104 on macOS, with the closing zero. */
-export const MAX_SOCKET_PATH = 103;
-
 async function listen(server: Server, options: ServerOptions): Promise<{ uri: string; address: string }> {
   const { socketPath, port, host = '127.0.0.1' } = options;
   if (socketPath === undefined) {
@@ -152,8 +150,6 @@ async function listen(server: Server, options: ServerOptions): Promise<{ uri: st
   chmodSync(socketPath, 0o600);
   return { uri: socketUri(socketPath), address: socketPath };
 }
-
-export const socketUri = (socketPath: string): string => `mongodb://${encodeURIComponent(socketPath)}/`;
 
 function listening(server: Server, start: () => void): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { Binary, BSONRegExp, BSONSymbol, Code, Decimal128, Long, ObjectId, Timestamp } from 'bson';
+import { Binary, BSONRegExp, BSONSymbol, type Code, Decimal128, Long, type ObjectId, type Timestamp } from 'bson';
 import { Bracket, bracketOf, isNumeric, type Numeric, toNumber } from './types';
 
 /** MongoDB's total order of values: brackets first, then within the bracket. Missing sorts with null (see `sortValue`). */

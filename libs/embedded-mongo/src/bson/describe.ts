@@ -1,4 +1,4 @@
-import { BSONRegExp, Decimal128, ObjectId, Timestamp } from 'bson';
+import { BSONRegExp, Decimal128, type ObjectId, type Timestamp } from 'bson';
 import { binaryBytes, binarySubtype } from './compare';
 import { Bracket, bracketOf, isNumeric, toNumber } from './types';
 import { type Binary } from 'bson';

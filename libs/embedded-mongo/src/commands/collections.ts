@@ -152,12 +152,10 @@ export const collMod: Command = {
     const request = options.index;
     return engine.store.write((transaction): Document => {
       const key = isDocument(request.keyPattern) ? hintKey(request.keyPattern) : undefined;
-      const index = collection.indexes.find((one) => (key ? sameKey(one.spec.key, key) : one.name === request.name));
+      const name = typeof request.name === 'string' ? request.name : '';
+      const index = collection.indexes.find((one) => (key ? sameKey(one.spec.key, key) : one.name === name));
       if (!index)
-        throw new MongoError(
-          27,
-          `cannot find index ${String(request.name ?? 'by key pattern')} for ns ${collection.namespace}`,
-        );
+        throw new MongoError(27, `cannot find index ${name || 'by key pattern'} for ns ${collection.namespace}`);
       const { spec } = index;
       const reply: Document = {};
       const before = { ...spec };

@@ -1,7 +1,7 @@
 import { type Long } from 'bson';
 import { type Document, isDocument, isNumeric, toNumber, typeAlias } from '../bson/types';
 import { type Cursors } from '../cursor/cursors';
-import { Pacer } from '../cursor/pump';
+import { type Pacer } from '../cursor/pump';
 import { MongoError, notSupported, typeMismatch } from '../errors';
 import { type Catalog } from '../storage/catalog';
 import { type Store } from '../storage/store';

@@ -1,7 +1,7 @@
 import { Long } from 'bson';
 import { MAX_DOCUMENT_BYTES } from '../bson/raw';
 import { MongoError } from '../errors';
-import { Pacer, pump } from './pump';
+import { type Pacer, pump } from './pump';
 import { type PAUSE } from '../query/query';
 
 /** A result that is produced while it is read: encoded documents with pauses between. */

@@ -23,14 +23,14 @@ export class Pacer {
 
 /** Feeds a scan's items to `take` until it answers false; pauses on the way. Resolves true when the scan is exhausted. */
 export async function pump<T>(
-  scan: Generator<T | typeof PAUSE>,
+  scan: Generator<T | typeof PAUSE, unknown>,
   take: (item: T) => boolean | void,
   pacer: Pacer,
 ): Promise<boolean> {
   for (;;) {
-    const { done, value } = scan.next();
-    if (done) return true;
-    if (value === PAUSE) await pacer.breathe();
-    else if (take(value) === false) return false;
+    const next = scan.next();
+    if (next.done) return true;
+    if (next.value === PAUSE) await pacer.breathe();
+    else if (take(next.value) === false) return false;
   }
 }

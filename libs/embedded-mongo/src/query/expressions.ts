@@ -34,7 +34,7 @@ export function contextOf(operators: {
   expression?: Record<string, ExpressionOperator>;
   accumulator?: Record<string, AccumulatorOperator>;
 }): Context {
-  return Context.init(operators as unknown as Parameters<typeof Context.init>[0]);
+  return Context.init(operators);
 }
 
 export const pipelineNames: ReadonlySet<string> = new Set(Object.keys(pipelineOperators));

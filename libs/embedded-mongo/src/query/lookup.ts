@@ -28,14 +28,14 @@ export function lookup(resolveCollection: CollectionResolver): PipelineOperator 
       const document = item as Document;
       let joined = candidates(document);
       if (pipeline) {
-        const variables = spec.let ? (evalExpr(document, spec.let as Document, options) as unknown as Document) : {};
+        const variables = spec.let ? (evalExpr(document, spec.let, options) as Document) : {};
         joined = new Aggregator(pipeline, {
           ...optionsOf(options),
           variables: { ...options.variables, ...variables },
-        }).run(joined) as Document[];
+        }).run<Document>(joined);
       }
       const result = { ...document };
-      setValue(result, spec.as as string, joined as unknown as Document);
+      setValue(result, spec.as as string, joined);
       return result;
     });
   };

@@ -36,7 +36,7 @@ const $group: PipelineOperator = (source, expression, options) => {
   return source.transform((documents) => {
     const groups = new Map<string, { id: unknown; members: Document[] }>();
     for (const document of documents as Document[]) {
-      const value = (evalExpr(document, id as Document, options) as unknown) ?? null;
+      const value = evalExpr(document, id, options) ?? null;
       const fingerprint = encodeValue(value).toString('latin1');
       const group = groups.get(fingerprint);
       if (group) group.members.push(document);
@@ -46,7 +46,7 @@ const $group: PipelineOperator = (source, expression, options) => {
       [...groups.values()].map((group) => {
         const result: Document = { _id: group.id };
         for (const [field, accumulator] of Object.entries(fields)) {
-          result[field] = evalExpr(group.members, accumulator as Document, options);
+          result[field] = evalExpr(group.members, accumulator, options);
         }
         return result;
       }),
@@ -61,7 +61,7 @@ const $unwind: PipelineOperator = (source, expression) => {
   const indexField = spec.includeArrayIndex as string | undefined;
   const withElement = (document: Document, element: unknown, index: number | null): Document => {
     const copy = copyPath(document, path.split('.'));
-    if (index !== null) setValue(copy, path, element as Document);
+    if (index !== null) setValue(copy, path, element);
     if (indexField !== undefined) setValue(copy, indexField, index);
     return copy;
   };
@@ -100,25 +100,25 @@ function removeAt(document: Document, parts: readonly string[]): void {
 /** Comparison across types, missing before null. */
 function comparison(holds: (order: number) => boolean): ExpressionOperator {
   return (document, operands, options) => {
-    const [left, right] = evalExpr(document, operands as Document, options) as unknown as [unknown, unknown];
+    const [left, right] = evalExpr(document, operands, options) as [unknown, unknown];
     return holds(compareValues(left, right));
   };
 }
 
 const $cmp: ExpressionOperator = (document, operands, options) => {
-  const [left, right] = evalExpr(document, operands as Document, options) as unknown as [unknown, unknown];
+  const [left, right] = evalExpr(document, operands, options) as [unknown, unknown];
   return Math.sign(compareValues(left, right));
 };
 
 const $addToSet: AccumulatorOperator = (documents, expression, options) => {
-  const values = $push(documents as Document[], expression as Document, options) as unknown[];
+  const values = $push(documents, expression, options);
   return [...new Map(values.map((value) => [encodeValue(value).toString('latin1'), value])).values()];
 };
 
 const extreme =
   (sign: 1 | -1): AccumulatorOperator =>
   (documents, expression, options) => {
-    const values = $push(documents as Document[], expression as Document, options) as unknown[];
+    const values = $push(documents, expression, options);
     const known = values.filter((value) => value !== null && value !== undefined);
     return known.length === 0
       ? null

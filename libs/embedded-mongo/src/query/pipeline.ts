@@ -50,7 +50,7 @@ export function compilePipeline(
     collectionResolver: (name: string) => allDocuments(resolveCollection(name)),
   };
   const aggregator = new Aggregator(promote(pipeline) as Document[], options);
-  return (input) => translated(() => aggregator.run(input) as Document[]);
+  return (input) => translated(() => aggregator.run(input));
 }
 
 const REFUSED = new Set([

@@ -1,6 +1,6 @@
 import { assertSize, decode } from '../bson/raw';
 import { type Document } from '../bson/types';
-import { CollectionIndex, type IndexEntry } from '../index/collection-index';
+import { type CollectionIndex, type IndexEntry } from '../index/collection-index';
 import { afterPrefix } from '../index/key-encoding';
 import { decodeRecordId, documentKey, encodeRecordId, identPrefix } from './keys';
 import { type Store, type WriteTransaction } from './store';

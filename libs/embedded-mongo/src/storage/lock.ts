@@ -1,6 +1,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const LOCK_FILE = 'server.lock';
 const ATTEMPTS = 5;
 
 /**
@@ -15,7 +16,7 @@ export class DirectoryLock {
 
   /** Throws with the owner's pid when another living process holds the directory. */
   static acquire(dir: string): DirectoryLock {
-    const path = join(dir, 'server.lock');
+    const path = join(dir, LOCK_FILE);
     const owner = identity(process.pid);
     const draft = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
     writeFileSync(draft, owner, { mode: 0o600 });
@@ -32,6 +33,12 @@ export class DirectoryLock {
       rmSync(draft, { force: true });
     }
     throw new Error(`could not lock data directory ${dir}`);
+  }
+
+  /** The pid of the living process that holds a directory. */
+  static holder(dir: string): number | undefined {
+    const holder = read(join(dir, LOCK_FILE));
+    return holder !== undefined && isAlive(holder) ? Number(holder.split(' ')[0]) : undefined;
   }
 
   release(): void {
@@ -76,7 +83,6 @@ function read(path: string): string | undefined {
 function isAlive(owner: string): boolean {
   const pid = Number(owner.split(' ')[0]);
   if (!Number.isInteger(pid) || pid <= 0) return false;
-  // This process does not hold the lock twice in two modules: the same identity means it is ours and taken.
   try {
     process.kill(pid, 0);
   } catch (error) {

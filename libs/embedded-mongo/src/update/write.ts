@@ -1,5 +1,5 @@
 import { decode, decodeTyped, encode } from '../bson/raw';
-import { Pacer, pump } from '../cursor/pump';
+import { type Pacer, pump } from '../cursor/pump';
 import { type MatchState } from '../query/condition';
 import { type Match, Query, type QuerySpec } from '../query/query';
 import { compileFilter } from '../query/matcher';
