@@ -4,6 +4,9 @@ import { type NextFunction, type Request, type Response } from 'express';
 import { type Histogram } from 'prom-client';
 import { Metrics } from './metrics';
 
+/** The middleware's own route, which stays where no other has matched. */
+export const EVERY_ROUTE = '{*path}';
+
 /** Times every request under the pattern of its route, so that ids make no new series. */
 @Injectable()
 export class HttpMetrics implements NestMiddleware {
@@ -30,5 +33,5 @@ export class HttpMetrics implements NestMiddleware {
 /** The pattern Express matched; one name for everything else. */
 function routeOf(request: Request): string {
   const route = request.route as { path?: unknown } | undefined;
-  return typeof route?.path === 'string' ? route.path : 'unmatched';
+  return typeof route?.path === 'string' && route.path !== `/${EVERY_ROUTE}` ? route.path : 'unmatched';
 }

@@ -1,5 +1,5 @@
 import { Global, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
-import { HttpMetrics } from './http-metrics.middleware';
+import { EVERY_ROUTE, HttpMetrics } from './http-metrics.middleware';
 import { MetricsController } from './metrics.controller';
 import { Metrics } from './metrics';
 
@@ -7,6 +7,6 @@ import { Metrics } from './metrics';
 @Module({ controllers: [MetricsController], providers: [Metrics], exports: [Metrics] })
 export class MetricsModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(HttpMetrics).forRoutes('{*path}');
+    consumer.apply(HttpMetrics).forRoutes(EVERY_ROUTE);
   }
 }
