@@ -45,10 +45,15 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   await closed;
   if (late) throw new GitError(`git ${args[0] ?? ''} took longer than ${timeoutMs / 1000} s`);
   if (code !== 0)
-    throw new GitError(lastLines(err) || `git ${args[0] ?? ''} ended with ${code ?? signal ?? 'nothing'}`);
+    throw new GitError(complaint(err) || `git ${args[0] ?? ''} ended with ${code ?? signal ?? 'nothing'}`);
   return out.trim();
 }
 
-function lastLines(text: string): string {
-  return redactUrlCredentials(text).trim().split('\n').slice(-3).join(' ').slice(0, 500);
+/** What git calls the cause, else the last it said; the advice it adds is left out. */
+function complaint(text: string): string {
+  const lines = redactUrlCredentials(text)
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  const causes = lines.filter((line) => /^(fatal|error|remote):/.test(line));
+  return (causes.length > 0 ? causes : lines).slice(-3).join(' ').slice(0, 500);
 }
