@@ -6,7 +6,10 @@ import { CHILD_ARGUMENT } from './messages';
 export function childCommand(memoryBytes: number): { command: string; args: string[] } {
   const megabytes = Math.max(16, Math.round(memoryBytes / (1024 * 1024)));
   const flags = [`--max-old-space-size=${megabytes}`, '--no-warnings'];
-  if (!__filename.endsWith('.ts')) return { command: process.execPath, args: [...flags, __filename, CHILD_ARGUMENT] };
+  if (!__filename.endsWith('.ts')) {
+    // This module may be in a chunk of its own beside the bundle.
+    return { command: process.execPath, args: [...flags, join(__dirname, 'main.js'), CHILD_ARGUMENT] };
+  }
   const tsx = createRequire(__filename).resolve('tsx/cjs');
   const entry = join(__dirname, 'child-main.ts');
   return { command: process.execPath, args: [...flags, '--require', tsx, entry, CHILD_ARGUMENT] };

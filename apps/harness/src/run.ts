@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { newId } from '@reins/shared/ids';
+import { type HarnessConfig } from './config/config.schema';
+import { ConfigError, loadConfig } from './config/load-config';
+import { loadDriver, SUPPORTED_TYPES } from './drivers/registry';
+import { Harness } from './harness';
+import { killAllGroups } from './lifecycle/child';
+import { EXIT } from './lifecycle/exit-codes';
+import { keepPidFilesIn, killLeftovers } from './lifecycle/pid-files';
+import { createLogger, describeError, Secrets } from './log/logger';
+import { VERSION } from './version';
+
+/** Past the drain time the process goes, whatever still runs. */
+const FORCED_EXIT_MARGIN_MS = 8_000;
+
+function quit(code: number, message?: string): never {
+  killAllGroups();
+  if (message !== undefined) process.stderr.write(`reins-harness: ${message}\n`);
+  process.exit(code);
+}
+
+function configuration(): HarnessConfig {
+  try {
+    return loadConfig(process.argv.slice(2), process.env, process.cwd());
+  } catch (error) {
+    if (error instanceof ConfigError) quit(EXIT.configuration, error.message);
+    throw error;
+  }
+}
+
+async function main(): Promise<void> {
+  const config = configuration();
+  const secrets = new Secrets();
+  secrets.add(config.agentSecret);
+  const log = createLogger({ level: config.logLevel, secrets });
+  const fault = (what: string) => (error: unknown) => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    log.error(what, { reason: describeError(error), stack });
+    quit(EXIT.fault, `${what}: ${secrets.redact(describeError(error))}`);
+  };
+  process.on('uncaughtException', fault('uncaught exception'));
+  process.on('unhandledRejection', fault('unhandled rejection'));
+
+  const pids = join(config.stateDir, 'pids');
+  const leftovers = killLeftovers(pids);
+  if (leftovers.length > 0) log.warn('agents of an earlier harness were killed', { pids: leftovers.join() });
+  keepPidFilesIn(pids);
+
+  const incarnation = newId('incarnation');
+  const harness = new Harness({
+    config,
+    version: VERSION,
+    incarnation,
+    supportedTypes: SUPPORTED_TYPES,
+    loadDriver,
+    log,
+    secrets,
+  });
+  const stop = (signal: NodeJS.Signals): void => {
+    setTimeout(() => quit(EXIT.ok, 'the drain time is over'), config.drainMs + FORCED_EXIT_MARGIN_MS).unref();
+    harness.stop(signal).catch(fault('draining failed'));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  const { code, message } = await harness.run();
+  quit(code, message);
+}
+
+void main();
