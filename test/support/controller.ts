@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EmbeddedMongo, startEmbeddedMongo } from '@reins/embedded-mongo';
+import { type EmbeddedMongoServer, startEmbeddedMongo } from '@reins/embedded-mongo';
 import { randomBytes } from 'node:crypto';
 import { type RunningController, startController } from '../../apps/controller/src/bootstrap';
 import { loadConfig } from '../../apps/controller/src/config/config';
@@ -29,12 +29,28 @@ export async function bootController(env: Record<string, string> = {}): Promise<
     dataDir,
     close: async () => {
       await controller.stop();
+      killHarnesses(dataDir);
       await engine?.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }
 
-function startEngine(dataDir: string): Promise<EmbeddedMongo> {
+function startEngine(dataDir: string): Promise<EmbeddedMongoServer> {
   return startEmbeddedMongo({ dir: join(dataDir, 'database'), port: 0 });
+}
+
+/** Harnesses outlive their controller; a test's must not. */
+function killHarnesses(dataDir: string): void {
+  const sessions = join(dataDir, 'sessions');
+  for (const session of existsSync(sessions) ? readdirSync(sessions) : []) {
+    const record = join(sessions, session, 'process.json');
+    if (!existsSync(record)) continue;
+    const { pid } = JSON.parse(readFileSync(record, 'utf8')) as { pid: number };
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
 }

@@ -4,6 +4,7 @@ import { json, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
+import { Background } from './bus/background';
 import { correlationId } from './common/correlation';
 import { type Config } from './config/config';
 import { ListenAddress } from './config/listen-address';
@@ -11,7 +12,6 @@ import { EventLog } from './events/event-log';
 import { Readiness } from './health/readiness';
 import { LinkServer } from './link/link.server';
 import { setupOpenApi } from './openapi/openapi';
-import { EndPipeline } from './sessions/end-pipeline';
 import { systemClock } from '@reins/shared/util';
 
 /** Routes whose bodies are streams of the caller's bytes, whatever type they claim. */
@@ -53,14 +53,16 @@ export async function startController(config: Config): Promise<RunningController
 }
 
 async function stop(app: NestExpressApplication, config: Config): Promise<void> {
-  const deadline = AbortSignal.timeout(config.env.SHUTDOWN_GRACE_MS);
   app.get(Readiness).drain();
   const link = app.get(LinkServer);
+  const left = new AbortController();
   const leaving = link
     .drain()
-    .then(() => app.get(EndPipeline).settle())
-    .then(() => app.get(EventLog).flush());
-  await Promise.race([leaving, systemClock.sleep(config.env.SHUTDOWN_GRACE_MS, deadline).catch(() => undefined)]);
-  link.close();
+    .then(() => app.get(Background).settle())
+    .then(() => app.get(EventLog).flush())
+    .finally(() => left.abort());
+  const patience = systemClock.sleep(config.env.SHUTDOWN_GRACE_MS, left.signal).catch(() => undefined);
+  await Promise.race([leaving, patience]);
+  await link.close();
   await app.close();
 }

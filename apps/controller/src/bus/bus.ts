@@ -1,5 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { type ByeReason } from '@reins/shared/link/frames';
+import { Background } from './background';
 
 /**
  * What rooms tell each other across a controller (and, with several controllers, across them). Every message is a
@@ -24,12 +25,13 @@ export type BusHandler<T extends BusTopic> = (message: BusMessages[T]) => Promis
 /** Delivers inside this process, in order, without waiting for the handlers. */
 @Injectable()
 export class Bus {
-  private readonly logger = new Logger('Bus');
   private readonly handlers = new Map<BusTopic, Set<BusHandler<BusTopic>>>();
+
+  constructor(private readonly background: Background) {}
 
   publish<T extends BusTopic>(topic: T, message: BusMessages[T]): void {
     for (const handler of this.handlers.get(topic) ?? []) {
-      void this.deliver(topic, handler, message);
+      this.background.start(`a subscriber of ${topic}`, async () => handler(message));
     }
   }
 
@@ -39,13 +41,5 @@ export class Bus {
     this.handlers.set(topic, handlers);
     handlers.add(handler as BusHandler<BusTopic>);
     return () => void handlers.delete(handler as BusHandler<BusTopic>);
-  }
-
-  private async deliver(topic: BusTopic, handler: BusHandler<BusTopic>, message: BusMessages[BusTopic]): Promise<void> {
-    try {
-      await handler(message);
-    } catch (error) {
-      this.logger.error({ err: error, topic }, 'a subscriber failed');
-    }
   }
 }

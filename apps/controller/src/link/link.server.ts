@@ -32,6 +32,7 @@ type LinkSocketServer = Server<HarnessToController, ControllerToHarness, Record<
 @Injectable()
 export class LinkServer implements OnApplicationBootstrap {
   private readonly logger = new Logger('Link');
+  private readonly goodbyes = new Set<Promise<unknown>>();
   private io: LinkSocketServer | undefined;
 
   constructor(
@@ -88,10 +89,11 @@ export class LinkServer implements OnApplicationBootstrap {
     );
   }
 
-  close(): void {
-    // Only the sockets: the HTTP server belongs to the application.
+  /** Closes the sockets, not the HTTP server, which is the application's; resolves when every goodbye is noted. */
+  async close(): Promise<void> {
     this.io?.disconnectSockets(true);
     this.io?.engine.close();
+    await Promise.all(this.goodbyes);
   }
 
   private accept(connection: Connection): void {
@@ -105,17 +107,22 @@ export class LinkServer implements OnApplicationBootstrap {
         { ...ids, reason, connectedMs: Math.round(performance.now() - connectedAt) },
         'harness disconnected',
       );
-      const sessions = [...connection.sessions];
-      if (!this.connections.remove(connection)) return;
-      const scope = orgScope(agent.orgId);
-      const noted = [
-        this.agents.markDisconnected(scope, agent.agentId, incarnation),
-        ...sessions.map((sessionId) => this.lifecycle.disconnected(scope, sessionId)),
-      ];
-      Promise.all(noted).catch((error: unknown) =>
-        this.logger.warn({ err: error, ...ids }, 'a disconnect could not be noted'),
-      );
+      const goodbye = this.noteGoodbye(connection).finally(() => this.goodbyes.delete(goodbye));
+      this.goodbyes.add(goodbye);
     });
+  }
+
+  private async noteGoodbye(connection: Connection): Promise<void> {
+    const { agent, incarnation } = connection;
+    const sessions = [...connection.sessions];
+    if (!this.connections.remove(connection)) return;
+    const scope = orgScope(agent.orgId);
+    try {
+      await this.agents.markDisconnected(scope, agent.agentId, incarnation);
+      for (const sessionId of sessions) await this.lifecycle.disconnected(scope, sessionId);
+    } catch (error) {
+      this.logger.warn({ err: error, agentId: agent.agentId, incarnation }, 'a disconnect could not be noted');
+    }
   }
 
   /** One frame: checked against its schema, handled, acked; whatever goes wrong is an error ack and the link lives. */

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { type OrgScope } from '../access/principal';
 import { AgentsService } from '../agents/agents.service';
 import { CommandsService } from '../commands/commands.service';
@@ -20,7 +20,6 @@ const DAY_MS = 86_400_000;
  */
 @Injectable()
 export class EndPipeline {
-  private readonly logger = new Logger('EndPipeline');
   private readonly running = new Map<string, Promise<void>>();
 
   constructor(
@@ -35,22 +34,13 @@ export class EndPipeline {
     private readonly config: Config,
   ) {}
 
-  /** Runs the pipeline once at a time for a session; failures are recorded and retried at the next boot. */
+  /** Runs the pipeline once at a time for a session. Where it rejects it is run again at the next boot. */
   run(scope: OrgScope, session: SessionDocument): Promise<void> {
     const running = this.running.get(session._id);
     if (running !== undefined) return running;
-    const started = this.steps(scope, session)
-      .catch(async (error: unknown) => {
-        this.logger.error({ err: error, sessionId: session._id }, 'the end of a session failed; it is resumed at boot');
-      })
-      .finally(() => this.running.delete(session._id));
+    const started = this.steps(scope, session).finally(() => this.running.delete(session._id));
     this.running.set(session._id, started);
     return started;
-  }
-
-  /** Waits for the pipelines under way, so that a shutdown leaves none in the middle without need. */
-  async settle(): Promise<void> {
-    await Promise.all(this.running.values());
   }
 
   private async steps(scope: OrgScope, session: SessionDocument): Promise<void> {

@@ -1,6 +1,7 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { type Interval, startInterval } from '@reins/shared/util';
 import { orgScope } from '../access/principal';
+import { Background } from '../bus/background';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
 import { Launcher } from '../launchers/launcher.port';
@@ -14,7 +15,7 @@ const LOOK_EVERY_MS = 5_000;
 
 /** Settles at boot what a crash left open, then looks after sessions that idle, expire or never get ready. */
 @Injectable()
-export class SessionWatch implements OnApplicationBootstrap, OnApplicationShutdown {
+export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('SessionWatch');
   private loop: Interval | undefined;
 
@@ -26,6 +27,7 @@ export class SessionWatch implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly launcher: Launcher,
     private readonly turns: TurnsService,
     private readonly log: EventLog,
+    private readonly background: Background,
     private readonly config: Config,
   ) {}
 
@@ -38,7 +40,7 @@ export class SessionWatch implements OnApplicationBootstrap, OnApplicationShutdo
     });
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     await this.loop?.stop();
     await this.launcher.close();
   }
@@ -49,10 +51,13 @@ export class SessionWatch implements OnApplicationBootstrap, OnApplicationShutdo
       launched.map(({ _id, orgId, launchId }) => ({ orgId, sessionId: _id, launchId: launchId ?? '' })),
     );
     for (const session of await this.sessions.everywhere('ending')) {
-      void this.endPipeline.run(orgScope(session.orgId), session);
+      this.background.start('the end of a session', () => this.endPipeline.run(orgScope(session.orgId), session));
     }
     for (const session of await this.sessions.everywhere('pending')) {
-      if (session.launchId === null) void this.lifecycle.launch(orgScope(session.orgId), session._id);
+      if (session.launchId !== null) continue;
+      this.background.start('the launch of a harness', () =>
+        this.lifecycle.launch(orgScope(session.orgId), session._id),
+      );
     }
   }
 

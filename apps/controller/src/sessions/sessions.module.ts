@@ -36,6 +36,6 @@ import { TurnAnswers } from './turn-answer';
   ],
   controllers: [SessionsController, PromptsController, SessionEventsController, TelemetryController],
   providers: [SessionsService, SessionLifecycle, EndPipeline, SessionWatch, SessionStreams, PromptStreams, TurnAnswers],
-  exports: [SessionLifecycle, EndPipeline],
+  exports: [SessionLifecycle],
 })
 export class SessionsModule {}

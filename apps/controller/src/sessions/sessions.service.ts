@@ -5,6 +5,7 @@ import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
 import { type OrgScope } from '../access/principal';
 import { AgentsService } from '../agents/agents.service';
+import { Background } from '../bus/background';
 import { CommandsService } from '../commands/commands.service';
 import { Config } from '../config/config';
 import { type Page } from '../database/tenant.repository';
@@ -34,6 +35,7 @@ export class SessionsService {
     private readonly commands: CommandsService,
     private readonly operations: OperationsService,
     private readonly idempotency: IdempotencyService,
+    private readonly background: Background,
     private readonly config: Config,
   ) {}
 
@@ -85,7 +87,7 @@ export class SessionsService {
     }
     await this.operations.open(scope, id, 'Create', actor);
     await this.lifecycle.tellState(scope, id, 'pending');
-    void this.lifecycle.launch(scope, id);
+    this.background.start('the launch of a harness', () => this.lifecycle.launch(scope, id));
     return session;
   }
 
@@ -109,7 +111,7 @@ export class SessionsService {
     await this.operations.move(scope, id, 'Create', 'cancel');
     await this.operations.open(scope, id, 'End', actor);
     await this.lifecycle.tellState(scope, id, 'ending');
-    void this.endPipeline.run(scope, session);
+    this.background.start('the end of a session', () => this.endPipeline.run(scope, session));
   }
 
   /** Queues a prompt and sees that a harness is there or coming for it. */
@@ -153,8 +155,8 @@ export class SessionsService {
   private follow(scope: OrgScope, session: SessionDocument, actor: string): void {
     const now = Date.now();
     if (now - (session.lastActivityAt?.getTime() ?? 0) > TOUCH_EVERY_MS) {
-      void this.sessions.touch(scope, session._id, new Date(now));
+      this.background.start('noting activity', () => this.sessions.touch(scope, session._id, new Date(now)));
     }
-    void this.lifecycle.wake(scope, session, actor);
+    this.background.start('waking a session', () => this.lifecycle.wake(scope, session, actor));
   }
 }

@@ -41,7 +41,7 @@ export class TurnLifecycle {
     });
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     await this.marking.stop();
     await this.markLogged();
   }

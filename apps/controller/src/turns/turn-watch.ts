@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { type Interval, isoTime, startInterval } from '@reins/shared/util';
 import { orgScope } from '../access/principal';
 import { Config } from '../config/config';
@@ -47,7 +47,7 @@ export function due(turn: TurnDocument, now: number, limits: WatchLimits): Due {
 
 /** Looks after turns whose harness no longer does: late starts, unconfirmed aborts, lost harnesses, time limits. */
 @Injectable()
-export class TurnWatch implements OnApplicationBootstrap, OnApplicationShutdown {
+export class TurnWatch implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('TurnWatch');
   private loop: Interval | undefined;
   private repairedAt = 0;
@@ -66,7 +66,7 @@ export class TurnWatch implements OnApplicationBootstrap, OnApplicationShutdown 
     });
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     await this.loop?.stop();
   }
 
