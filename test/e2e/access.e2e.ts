@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiKeyView, type CreatedApiKey } from '@reins/shared/api/access';
-import { boot, type Booted, type Client, newOrg } from './boot';
+import { boot, type Booted, type Caller, newOrg } from './callers';
 
 describe('access', () => {
   let controller: Booted;
   let org: string;
-  let owner: Client;
+  let owner: Caller;
 
   beforeAll(async () => {
     controller = await boot();
   }, 60_000);
 
-  afterAll(() => controller.stop(), 60_000);
+  afterAll(() => controller.close(), 60_000);
 
   beforeEach(async () => {
     org = newOrg();
@@ -117,7 +117,7 @@ describe('AUTH_MODE=dev', () => {
       await controller.anonymous.get('/admin/api-keys').expect(200);
       await controller.bearer('nonsense').get('/admin/api-keys').expect(401);
     } finally {
-      await controller.stop();
+      await controller.close();
     }
   }, 60_000);
 });

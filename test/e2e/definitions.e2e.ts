@@ -2,19 +2,19 @@ import { getConnectionToken } from '@nestjs/mongoose';
 import { type RuntimeView, type SkillView, type WorkerView } from '@reins/shared/api/definitions';
 import { newId } from '@reins/shared/ids';
 import { type Connection } from 'mongoose';
-import { boot, type Booted, type Client, newOrg } from './boot';
+import { boot, type Booted, type Caller, newOrg } from './callers';
 
 describe('definitions', () => {
   let controller: Booted;
   let org: string;
-  let owner: Client;
-  let stranger: Client;
+  let owner: Caller;
+  let stranger: Caller;
 
   beforeAll(async () => {
     controller = await boot();
   }, 60_000);
 
-  afterAll(() => controller.stop(), 60_000);
+  afterAll(() => controller.close(), 60_000);
 
   beforeEach(async () => {
     org = newOrg();

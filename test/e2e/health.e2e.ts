@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedMongo } from '@reins/embedded-mongo';
 import { Readiness } from '../../apps/controller/src/health/readiness';
-import { boot, type Booted, newOrg } from './boot';
+import { boot, type Booted, newOrg } from './callers';
 
 interface Document {
   openapi: string;
@@ -13,13 +17,13 @@ describe('health, metrics and description', () => {
     controller = await boot();
   }, 60_000);
 
-  afterAll(() => controller.stop(), 60_000);
+  afterAll(() => controller.close(), 60_000);
 
   it('tells what it is', async () => {
     const { body } = await controller.anonymous.get('/').expect(200);
     expect(body).toEqual({ service: 'reins-controller', version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string });
     const status = await controller.anonymous.get('/status').expect(200);
-    expect(status.body).toEqual({ ...body, uptime: expect.any(Number) as number, environment: 'test' });
+    expect(status.body).toEqual({ ...(body as object), uptime: expect.any(Number) as number, environment: 'test' });
   });
 
   it('is alive and ready', async () => {
@@ -76,21 +80,21 @@ describe('health, metrics and description', () => {
 
 describe('without its database', () => {
   it('is alive but not ready, and answers 503 instead of hanging', async () => {
-    const controller = await boot({ DATABASE_TIMEOUT_MS: '500' });
+    const dir = mkdtempSync(join(tmpdir(), 'reins-e2e-database-'));
+    const database = await startEmbeddedMongo({ dir, port: 0 });
+    const controller = await boot({ DATABASE_TIMEOUT_MS: '500', MONGODB_URI: database.uri });
     try {
       const user = await controller.user(newOrg());
       await user.get('/admin/workers').expect(200);
-      await controller.cutDatabase();
+      await database.close();
       await controller.anonymous.get('/health').expect(200);
-      expect((await controller.anonymous.get('/ready').expect(503)).body).toMatchObject({
-        code: 'database_unavailable',
-      });
-      expect((await user.get('/admin/workers').expect(503)).body).toMatchObject({
-        code: 'database_unavailable',
-        retryable: true,
-      });
+      const { body } = await controller.anonymous.get('/ready').expect(503);
+      expect(body).toMatchObject({ code: 'database_unavailable' });
+      const refused = await user.get('/admin/workers').expect(503);
+      expect(refused.body).toMatchObject({ code: 'database_unavailable', retryable: true });
     } finally {
-      await controller.stop();
+      await controller.close();
+      rmSync(dir, { recursive: true, force: true });
     }
   }, 60_000);
 });

@@ -1,0 +1,476 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execFileSync } from 'node:child_process';
+import { getConnectionToken } from '@nestjs/mongoose';
+import { type AgentPage, type AgentView, type RegenerateResponse } from '@reins/shared/api/agents';
+import { newObjectId } from '@reins/shared/ids';
+import { ConnectResponse } from '@reins/shared/link/connect';
+import { type Connection } from 'mongoose';
+import { AgentLinkService } from '../../apps/controller/src/agents/agent-link.service';
+import { AgentsService } from '../../apps/controller/src/agents/agents.service';
+import { orgScope } from '../../apps/controller/src/access/principal';
+import { Bus, type BusMessages, type BusTopic } from '../../apps/controller/src/bus/bus';
+import { boot, type Booted, type Caller, newOrg } from './callers';
+
+const SECRET = 'test-secret-123456';
+const SETTINGS = {
+  auth_roles: ['agent', 'document.reader'],
+  claude_model: 'claude-3-5-haiku-latest',
+  claude_maxTurns: 100,
+  claude_permissionMode: 'bypassPermissions',
+  claude_resume: true,
+  claude_oauthToken: 'oauth-in-clear',
+  discord_token: 'discord-in-clear',
+  discord_channelIds: ['123456789'],
+  telegram: { token: 'telegram-in-clear', groupIds: ['-100'] },
+};
+
+describe('agents', () => {
+  let controller: Booted;
+  let org: string;
+  let owner: Caller;
+
+  beforeAll(async () => {
+    controller = await boot({ CONNECT_FAILURES_PER_ADDRESS: '100000' });
+  }, 60_000);
+
+  afterAll(() => controller.close(), 60_000);
+
+  beforeEach(async () => {
+    org = newOrg();
+    owner = await controller.user(org);
+  });
+
+  const create = async (more: object = {}): Promise<AgentView> => {
+    const body = { name: 'Support', description: 'd', status: 'active', type: 'autonomous', secret: SECRET, ...more };
+    return (await owner.post('/agents', body).expect(201)).body as AgentView;
+  };
+  const connect = (id: string, secret = SECRET, more: object = {}) =>
+    controller.anonymous.post(`/agents/${id}/connect`, { secret, ...more });
+  const connected = async (id: string, secret = SECRET, more: object = {}): Promise<ConnectResponse> =>
+    (await connect(id, secret, more).expect(200)).body as ConnectResponse;
+  const regenerate = async (id: string, body?: object): Promise<RegenerateResponse> =>
+    (await owner.post(`/agents/${id}/credentials/regenerate`, body).expect(200)).body as RegenerateResponse;
+  const view = async (id: string): Promise<AgentView> =>
+    (await owner.get(`/agents/${id}`).expect(200)).body as AgentView;
+  const heard = async <T extends BusTopic>(topic: T, act: () => PromiseLike<unknown>): Promise<BusMessages[T][]> => {
+    const messages: BusMessages[T][] = [];
+    const end = controller.app.get(Bus).subscribe(topic, (message) => void messages.push(message));
+    await act();
+    end();
+    return messages;
+  };
+
+  describe("the guide's integration", () => {
+    it('creates, regenerates, connects, beats and says goodbye', async () => {
+      const agent = await create({ settings: SETTINGS });
+      const { agentId, secret, envConfig, installScript } = await regenerate(agent._id);
+      expect(agentId).toBe(agent._id);
+      expect(secret).toMatch(/^[0-9a-f]{64}$/);
+      expect(envConfig).toContain(
+        `AIWM_BASE_URL=${controller.url}\nAIWM_AGENT_ID=${agentId}\nAIWM_AGENT_SECRET=${secret}\n`,
+      );
+      expect(envConfig).toContain('DISCORD_TOKEN=discord-in-clear\n');
+      execFileSync('bash', ['-n'], { input: installScript });
+
+      const answer = await connected(agentId, secret);
+      expect(ConnectResponse.parse(answer)).toEqual(answer);
+      expect(answer).toMatchObject({
+        accessToken: answer.token,
+        expiresIn: 86_400,
+        tokenType: 'bearer',
+        refreshToken: null,
+        refreshExpiresIn: 0,
+        instruction: 'No instruction configured for this agent.',
+        tools: [],
+        agent: { id: agentId, name: 'Support', orgId: org },
+        settings: SETTINGS,
+        session: null,
+        link: { url: controller.url, namespace: '/harness', protocol: 1, heartbeatMs: 10_000, leaseMs: 45_000 },
+      });
+      const claims = JSON.parse(Buffer.from(answer.token.split('.')[1] ?? '', 'base64url').toString()) as object;
+      expect(claims).toMatchObject({
+        sub: agentId,
+        username: `agent:${agentId}`,
+        status: 'active',
+        roles: ['organization.viewer'],
+        orgId: org,
+        agentId,
+        userId: '',
+        type: 'agent',
+      });
+
+      const me = controller.bearer(answer.token);
+      const metrics = { cpu: 45, memory: 60, activeConnections: 3 };
+      await me.post(`/agents/${agentId}/heartbeat`, { status: 'online', metrics }).expect(200, { success: true });
+      expect(await view(agentId)).toMatchObject({
+        connected: true,
+        connectionCount: 1,
+        lastConnectedAt: expect.any(String) as string,
+        lastHeartbeatAt: expect.any(String) as string,
+        heartbeat: { status: 'online', metrics },
+      });
+      await me.post(`/agents/${agentId}/disconnect`).expect(200, { success: true });
+      expect(await view(agentId)).toMatchObject({ connected: false, lastConnectedAt: expect.any(String) as string });
+    });
+
+    it('refuses a wrong secret, an unknown agent and a beat without a token', async () => {
+      const { _id } = await create();
+      expect((await connect(_id, 'wrong-secret').expect(401)).body).toMatchObject({
+        statusCode: 401,
+        message: 'Invalid credentials',
+        path: `/agents/${_id}/connect`,
+        correlationId: expect.any(String) as string,
+      });
+      const nobody = newObjectId();
+      expect((await connect(nobody).expect(404)).body).toMatchObject({ message: `Agent with ID ${nobody} not found` });
+      await controller.anonymous.post(`/agents/${_id}/heartbeat`, { status: 'online' }).expect(401);
+      await controller.bearer('nonsense').post(`/agents/${_id}/heartbeat`, { status: 'online' }).expect(401);
+    });
+
+    it('knows no agent without credentials, and none that is managed', async () => {
+      const { _id } = await create({ secret: undefined });
+      await connect(_id).expect(401);
+      const managed = await create({ type: 'managed' });
+      await connect(managed._id).expect(401);
+      const refused = await owner.post(`/agents/${managed._id}/credentials/regenerate`).expect(400);
+      expect(refused.body).toMatchObject({ message: 'Only autonomous agents have credentials to regenerate' });
+    });
+  });
+
+  describe('regenerate', () => {
+    it('ends the old secret and the old token at once', async () => {
+      const { _id } = await create();
+      const { token } = await connected(_id);
+      const messages = await heard('agent.revoked', () => regenerate(_id));
+      expect(messages).toEqual([{ orgId: org, agentId: _id, reason: 'revoked' }]);
+      await connect(_id).expect(401);
+      const beat = await controller.bearer(token).post(`/agents/${_id}/heartbeat`, { status: 'idle' }).expect(401);
+      expect(beat.body).toMatchObject({ code: 'token_revoked' });
+    });
+
+    it('lets both secrets work for the time of an overlap, and the old one no longer', async () => {
+      const { _id } = await create();
+      const { token } = await connected(_id);
+      const { secret } = await regenerate(_id, { overlapSeconds: 2 });
+      await connected(_id);
+      await connected(_id, secret);
+      await controller.bearer(token).post(`/agents/${_id}/heartbeat`, { status: 'idle' }).expect(200);
+      await sleep(2100);
+      await connect(_id).expect(401);
+      await connected(_id, secret);
+    });
+
+    it('is for owners and editors of the organisation alone', async () => {
+      const { _id } = await create();
+      const { token } = await connected(_id);
+      const path = `/agents/${_id}/credentials/regenerate`;
+      await controller.anonymous.post(path).expect(401);
+      await (await controller.user(org, 'organization.viewer')).post(path).expect(403);
+      await controller.bearer(token).post(path).expect(403);
+      await (await controller.user(newOrg())).post(path).expect(404);
+      await (await controller.user(org, 'organization.editor')).post(path).expect(200);
+    });
+  });
+
+  describe('tokens', () => {
+    it('belong to one agent', async () => {
+      const [a, b] = [await create({ name: 'a' }), await create({ name: 'b' })];
+      const { token } = await connected(a._id);
+      const me = controller.bearer(token);
+      for (const [path, body] of [
+        ['heartbeat', { status: 'online' }],
+        ['disconnect', {}],
+      ] as const) {
+        await me.post(`/agents/${b._id}/${path}`, body).expect(403);
+        await owner.post(`/agents/${a._id}/${path}`, body).expect(403);
+      }
+      await me.get(`/agents/${b._id}/config`).expect(403);
+      await me.get(`/agents/${a._id}`).expect(403);
+      await me.get('/agents').expect(403);
+      await me.put(`/agents/${a._id}`, { role: 'organization.owner' }).expect(403);
+      await me.get('/admin/workers').expect(403);
+    });
+
+    it.each([
+      ['suspending', { status: 'suspended' }, 401, 'agent_suspended'],
+      ['a new role', { role: 'organization.owner' }, 401, 'token_revoked'],
+    ])('end with %s', async (_, change, status, code) => {
+      const { _id } = await create();
+      const { token } = await connected(_id);
+      const messages = await heard('agent.revoked', () => owner.put(`/agents/${_id}`, change).expect(200));
+      expect(messages).toEqual([{ orgId: org, agentId: _id, reason: 'revoked' }]);
+      const beat = await controller.bearer(token).post(`/agents/${_id}/heartbeat`, { status: 'online' });
+      expect([beat.status, (beat.body as { code: string }).code]).toEqual([status, code]);
+    });
+
+    it('do not come back when a suspended agent is activated again', async () => {
+      const { _id } = await create();
+      const { token } = await connected(_id);
+      await owner.put(`/agents/${_id}`, { status: 'suspended' }).expect(200);
+      expect((await connect(_id).expect(401)).body).toMatchObject({ message: 'Agent is suspended' });
+      await owner.put(`/agents/${_id}`, { status: 'active' }).expect(200);
+      await controller.bearer(token).post(`/agents/${_id}/heartbeat`, { status: 'online' }).expect(401);
+      await connected(_id);
+    });
+
+    it('end with the agent', async () => {
+      const { _id } = await create();
+      const { token } = await connected(_id);
+      await owner.delete(`/agents/${_id}`).expect(200, { message: 'Agent deleted successfully' });
+      await controller.bearer(token).post(`/agents/${_id}/heartbeat`, { status: 'online' }).expect(404);
+      expect((await connect(_id).expect(404)).body).toMatchObject({ message: `Agent with ID ${_id} not found` });
+      await owner.get(`/agents/${_id}`).expect(404);
+      await owner.delete(`/agents/${_id}`).expect(404);
+      expect(((await owner.get('/agents')).body as AgentPage).data).toEqual([]);
+      const rows = controller.app.get<Connection>(getConnectionToken()).collection<{ _id: string }>('agents');
+      expect(await rows.findOne({ _id })).toMatchObject({ isDeleted: true, deletedAt: expect.any(Date) as Date });
+    });
+  });
+
+  describe('incarnations', () => {
+    it('count processes, not token refreshes, and never come back once superseded', async () => {
+      const { _id } = await create();
+      await connected(_id, SECRET, { incarnation: 'inc-a' });
+      await connected(_id, SECRET, { incarnation: 'inc-a' });
+      expect(await view(_id)).toMatchObject({ connectionCount: 1 });
+      const messages = await heard('agent.connected', () => connected(_id, SECRET, { incarnation: 'inc-b' }));
+      expect(messages).toEqual([{ orgId: org, agentId: _id, incarnation: 'inc-b' }]);
+      expect((await connect(_id, SECRET, { incarnation: 'inc-a' }).expect(409)).body).toMatchObject({
+        code: 'agent_superseded',
+      });
+      expect(await view(_id)).toMatchObject({ connectionCount: 2 });
+    });
+
+    it('of many connects at once, exactly one is the newest', async () => {
+      const { _id } = await create();
+      await connected(_id);
+      const names = ['1', '2', '3', '4'];
+      const answers = await Promise.all(names.map((incarnation) => connect(_id, SECRET, { incarnation })));
+      const accepted = answers.filter(({ status }) => status === 200).length;
+      expect(answers.map(({ status }) => status).filter((status) => ![200, 409].includes(status))).toEqual([]);
+      expect(accepted).toBeGreaterThanOrEqual(1);
+      const again = await Promise.all(names.map((incarnation) => connect(_id, SECRET, { incarnation })));
+      expect(again.filter(({ status }) => status === 200)).toHaveLength(1 + names.length - accepted);
+    });
+
+    it('are let in on the socket only as connect has accepted them', async () => {
+      const { _id } = await create();
+      const link = controller.app.get(AgentLinkService);
+      const admit = (incarnation: string) => link.admitIncarnation(orgScope(org), _id, incarnation);
+      const superseded = expect.objectContaining({ code: 'agent_superseded' }) as Error;
+      await connected(_id, SECRET, { incarnation: 'a' });
+      await admit('a');
+      await expect(admit('foreign')).rejects.toEqual(superseded);
+      await connected(_id, SECRET, { incarnation: 'b' });
+      await expect(admit('a')).rejects.toEqual(superseded);
+      await connected(_id);
+      await admit('b');
+      await admit('c');
+      await expect(admit('b')).rejects.toEqual(superseded);
+      await expect(admit('d')).rejects.toEqual(superseded);
+    });
+  });
+
+  describe('managed agents', () => {
+    it('are minted for one session, renewed for each start and retired with it', async () => {
+      const agents = controller.app.get(AgentsService);
+      const scope = orgScope(org);
+      const { agentId, secret } = await agents.createManaged(scope, { name: 'session x', sessionId: 'sess-x' });
+      // The right secret, but a session that does not exist: nothing to connect for.
+      await connect(agentId, secret).expect(404);
+      await connect(agentId, 'wrong').expect(401);
+      const renewed = await controller.app.get(AgentLinkService).renewManaged(scope, agentId);
+      await connect(agentId, secret).expect(401);
+      await connect(agentId, renewed).expect(404);
+      await owner.post(`/agents/${agentId}/credentials/regenerate`).expect(400);
+      expect(await heard('agent.revoked', () => agents.retire(scope, agentId))).toEqual([
+        { orgId: org, agentId, reason: 'ended' },
+      ]);
+      await owner.get(`/agents/${agentId}`).expect(404);
+    });
+  });
+
+  describe('definitions', () => {
+    it('cannot change their type', async () => {
+      const { _id } = await create({ type: 'managed' });
+      expect((await owner.put(`/agents/${_id}`, { type: 'autonomous' }).expect(400)).body).toMatchObject({
+        message:
+          "Cannot change agent type from 'managed' to 'autonomous'. Please delete and recreate the agent with the desired type.",
+      });
+      await owner.put(`/agents/${_id}`, { type: 'managed', name: 'same' }).expect(200);
+    });
+
+    it('never show a hash, and settings only masked', async () => {
+      const agent = await create({ settings: SETTINGS });
+      await regenerate(agent._id, { overlapSeconds: 60 });
+      const { token } = await connected(agent._id);
+      const answers = [
+        JSON.stringify(agent),
+        (await owner.get(`/agents/${agent._id}`)).text,
+        (await owner.get(`/agents/${agent._id}?populate=instruction`)).text,
+        (await owner.get('/agents')).text,
+        (await owner.put(`/agents/${agent._id}`, { description: 'e' })).text,
+        (await owner.get(`/agents/${agent._id}/config`)).text,
+      ];
+      for (const text of answers) {
+        expect(text).not.toMatch(/in-clear|\$2b\$|sha256\$|[sS]ecretHash/);
+        expect(text).toContain('"discord_token":"***"');
+        expect(text).toContain('"auth_roles":["agent","document.reader"]');
+      }
+      const own = await controller.bearer(token).get(`/agents/${agent._id}/config`).expect(200);
+      expect(own.body).toMatchObject({ settings: SETTINGS, token: '', accessToken: '', expiresIn: 0 });
+    });
+
+    it('keep their tokens when masked settings are written back', async () => {
+      const { _id, settings } = await create({ settings: SETTINGS });
+      await owner.put(`/agents/${_id}`, { settings: { ...settings, claude_model: 'opus' } }).expect(200);
+      expect((await connected(_id)).settings).toEqual({ ...SETTINGS, claude_model: 'opus' });
+    });
+
+    it('announce a new configuration exactly when it has changed', async () => {
+      const { _id } = await create();
+      const before = await connected(_id);
+      expect(await heard('agent.configured', () => owner.put(`/agents/${_id}`, { tags: ['x'] }))).toEqual([]);
+      const [message] = await heard('agent.configured', () => owner.put(`/agents/${_id}`, { settings: { a: 1 } }));
+      expect(message).toMatchObject({ orgId: org, agentId: _id });
+      const after = await connected(_id);
+      expect(after.configVersion).not.toBe(before.configVersion);
+      expect(after.configVersion).toBe(message?.configVersion);
+      expect((await owner.get(`/agents/${_id}/config`)).body).toMatchObject({ configVersion: after.configVersion });
+    });
+
+    it('refuse what a .env cannot hold', async () => {
+      const base = { name: 'n', description: '', status: 'active', type: 'autonomous' };
+      await owner.post('/agents', { ...base, name: 'a\nEVIL=1' }).expect(400);
+      const settings = { discord_token: 'a\nEVIL=1' };
+      const refused = await owner.post('/agents', { ...base, settings }).expect(400);
+      expect(refused.body).toMatchObject({
+        message: 'Validation failed',
+        errors: [expect.stringContaining('settings.discord_token') as string],
+      });
+      const { _id } = await create();
+      await owner.put(`/agents/${_id}`, { settings }).expect(400);
+    });
+  });
+
+  describe('lists', () => {
+    it('have pages, filters, sorting and statistics', async () => {
+      await create({ name: 'Alpha (1)', tags: ['x'] });
+      await create({ name: 'beta', status: 'inactive' });
+      await create({ name: 'Gamma', type: 'managed' });
+      const list = async (query: string) => (await owner.get(`/agents?${query}`).expect(200)).body as AgentPage;
+      const all = await list('page=1&limit=2');
+      expect(all.pagination).toEqual({ page: 1, limit: 2, total: 3, totalPages: 2 });
+      expect(all.statistics).toEqual({
+        total: 3,
+        byStatus: { active: 2, inactive: 1 },
+        byType: { autonomous: 2, managed: 1 },
+      });
+      expect(all.data).toHaveLength(2);
+      const names = async (query: string) => (await list(query)).data.map(({ name }) => name);
+      expect(await names('filter[status]=inactive')).toEqual(['beta']);
+      expect(await names('filter[name]=a%20(1')).toEqual(['Alpha (1)']);
+      expect(await names('filter[name]=.*')).toEqual([]);
+      expect(await names('filter[tags]=x')).toEqual(['Alpha (1)']);
+      expect(await names('sort[name]=1')).toEqual(['Alpha (1)', 'Gamma', 'beta']);
+      expect(await names('sort[name]=-1&limit=1&page=2')).toEqual(['Gamma']);
+    });
+
+    it('cannot be widened to another organisation', async () => {
+      await create();
+      const stranger = await controller.user(newOrg());
+      expect(((await stranger.get('/agents').expect(200)).body as AgentPage).pagination.total).toBe(0);
+      for (const query of [
+        `filter[owner.orgId]=${org}`,
+        `filter[orgId]=${org}`,
+        'filter[$or]=1',
+        'filter[status][$ne]=x',
+      ]) {
+        expect((await stranger.get(`/agents?${query}`).expect(400)).body).toMatchObject({
+          message: 'Validation failed',
+        });
+      }
+    });
+  });
+
+  it('of another organisation do not exist', async () => {
+    const { _id } = await create();
+    const stranger = await controller.user(newOrg());
+    await stranger.get(`/agents/${_id}`).expect(404);
+    await stranger.get(`/agents/${_id}?populate=instruction`).expect(404);
+    await stranger.get(`/agents/${_id}/config`).expect(404);
+    await stranger.put(`/agents/${_id}`, { name: 'mine' }).expect(404);
+    await stranger.delete(`/agents/${_id}`).expect(404);
+    expect(await view(_id)).toMatchObject({ name: 'Support' });
+  });
+
+  it('drop metrics of a beat that cannot be stored, not the beat', async () => {
+    const { _id } = await create();
+    const deep = JSON.parse('{"a":'.repeat(5000) + '1' + '}'.repeat(5000)) as Record<string, unknown>;
+    const version = await controller.app
+      .get(AgentsService)
+      .heartbeat(orgScope(org), _id, { status: 'busy', metrics: deep });
+    expect(version).toEqual(expect.any(String));
+    expect(await view(_id)).toMatchObject({ heartbeat: { status: 'busy', metrics: {} } });
+  });
+});
+
+describe('the throttle of connect', () => {
+  let controller: Booted;
+  let owner: Caller;
+
+  beforeAll(async () => {
+    controller = await boot({
+      CONNECT_FAILURES_PER_AGENT: '3',
+      CONNECT_FAILURES_PER_ADDRESS: '8',
+      CONNECT_FAILURE_WINDOW_SECONDS: '3',
+    });
+    owner = await controller.user(newOrg());
+  }, 60_000);
+
+  afterAll(() => controller.close(), 60_000);
+
+  const create = async (): Promise<string> => {
+    const body = { name: 'n', description: '', status: 'active', type: 'autonomous', secret: SECRET };
+    return ((await owner.post('/agents', body).expect(201)).body as AgentView)._id;
+  };
+  const attempt = (id: string, secret: string) => controller.anonymous.post(`/agents/${id}/connect`, { secret });
+
+  it('refuses an agent after its failures and says for how long, then lets it in again', async () => {
+    const id = await create();
+    for (let i = 0; i < 3; i++) await attempt(id, 'wrong').expect(401);
+    const refused = await attempt(id, SECRET).expect(429);
+    expect(refused.body).toMatchObject({ statusCode: 429, code: 'too_many_requests', retryable: true });
+    const seconds = Number(refused.headers['retry-after']);
+    expect(seconds).toBeGreaterThanOrEqual(1);
+    expect(seconds).toBeLessThanOrEqual(3);
+    await attempt(await create(), SECRET).expect(200);
+    await sleep(seconds * 1000);
+    await attempt(id, SECRET).expect(200);
+  });
+
+  it('counts many wrong attempts at once as what they are', async () => {
+    await sleep(3000);
+    const id = await create();
+    const answers = await Promise.all(Array.from({ length: 30 }, () => attempt(id, 'wrong')));
+    const refused = answers.filter(({ status }) => status === 429).length;
+    expect(answers.filter(({ status }) => status === 401).length + refused).toBe(30);
+    // At most those whose comparison had begun before the limit was reached.
+    expect(refused).toBeGreaterThanOrEqual(24);
+  });
+
+  it('refuses an address that tries one agent after the other', async () => {
+    await sleep(3000);
+    for (let i = 0; i < 8; i++) await attempt(newObjectId(), 'guess').expect(404);
+    await attempt(newObjectId(), 'guess').expect(429);
+  });
+
+  it('does not mind any number of good connects', async () => {
+    await sleep(3000);
+    const id = await create();
+    const answers = await Promise.all(Array.from({ length: 200 }, () => attempt(id, SECRET)));
+    expect(
+      answers.filter(({ status }) => status !== 200).map(({ status, body }) => ({ status, body: body as object })),
+    ).toEqual([]);
+  }, 60_000);
+});
