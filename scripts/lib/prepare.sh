@@ -15,7 +15,8 @@ prepare_packages() {
   local stamp=node_modules/.reins-lock
   if [[ -f $stamp ]] && cmp -s package-lock.json "$stamp"; then return; fi
   step "Installing packages (once, about a minute)"
-  npm ci --no-audit --no-fund --loglevel=error || give_up "npm could not install the packages. Is its registry reachable? (npm ping)"
+  # Not `npm ci`: it refuses a lock file that lacks the binaries other platforms could choose.
+  npm install --no-save --loglevel=error >/dev/null || give_up "npm could not install the packages. Is its registry reachable? (npm ping)"
   cp package-lock.json "$stamp"
 }
 
