@@ -1,3 +1,4 @@
-/** The process of the javascript driver is this same bundle with a marker; it must not pay for loading the harness. */
-if (process.argv[2] === '--javascript-child') void import('./drivers/javascript/child-main');
-else void import('./run');
+import { childProgram } from './drivers/child-programs';
+
+const program = childProgram(process.argv[2]) ?? (() => import('./run'));
+void program();

@@ -3,7 +3,8 @@ import { type SessionDescriptor } from '@reins/shared/link/connect';
 import { type Command, type Hello, type PulledTurn, type Welcome } from '@reins/shared/link/frames';
 import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
 import { type Clock } from '@reins/shared/util/clock';
-import { CommandInbox, type CommandResult } from '../commands/inbox';
+import { type CommandResult } from '../commands/inbox';
+import { SessionCommands } from '../commands/session-commands';
 import { type DriverFactory } from '../drivers/driver.port';
 import { EventChannel } from '../events/event-channel';
 import { LinkDown } from '../link/link-errors';
@@ -48,7 +49,7 @@ export interface SessionOptions {
   softStopMs?: number;
 }
 
-const ACK_RETRY_MS = 500;
+const READY_RETRY_MS = 500;
 /** Kept of an end's deadline for commit, push and the last events. */
 const END_RESERVE_MS = 5_000;
 const FLUSH_MS = 10_000;
@@ -57,7 +58,7 @@ const FLUSH_MS = 10_000;
 export class Session {
   readonly channel: EventChannel;
   private readonly state: SessionState;
-  private readonly inbox: CommandInbox;
+  private readonly commands: SessionCommands;
   private readonly lanes: Lanes;
   private readonly runner: TurnRunner;
   private readonly turns = new Map<string, LiveTurn>();
@@ -65,9 +66,7 @@ export class Session {
   private phase: 'starting' | 'ready' | 'ending' | 'closed' = 'starting';
   private timings: Record<string, number> | undefined;
   private readyHeard = false;
-  private unheard = new Map<string, { command: Command; result: CommandResult }>();
   private sayingReady = false;
-  private pulling = false;
 
   constructor(private readonly options: SessionOptions) {
     const { descriptor, stateDir, incarnation, host, clock } = options;
@@ -113,13 +112,14 @@ export class Session {
       clock,
       ...(options.softStopMs === undefined ? {} : { softStopMs: options.softStopMs }),
     });
-    this.inbox = new CommandInbox({
+    this.commands = new SessionCommands({
+      sessionId: descriptor.id,
+      state: this.state,
       apply: (command) => this.apply(command),
-      cursor: () => this.state.lastCommand,
-      applied: (command, result) => this.state.commandApplied(command.lane, { n: command.n, ...result }),
-      acknowledge: (command, result) => this.acknowledge(command, result),
-      repeated: (command) => this.acknowledge(command, this.state.resultOf(command.lane, command.n) ?? { ok: true }),
-      onGap: () => void this.pullCommands(),
+      pull: (body) => host.request('commands.pull', body),
+      acknowledge: (body) => host.request('command.ack', body),
+      log: this.log,
+      clock,
     });
   }
 
@@ -190,8 +190,7 @@ export class Session {
       else this.fence(turnId);
     }
     this.channel.resume(answer.acked, credit, limits);
-    void this.pullCommands();
-    for (const { command, result } of this.unheard.values()) void this.tellResult(command, result);
+    this.commands.resume();
     void this.sayReady();
   }
 
@@ -235,22 +234,11 @@ export class Session {
   }
 
   offer(command: Command): void {
-    this.inbox.offer(command);
+    this.commands.offer(command);
   }
 
   async pullCommands(): Promise<void> {
-    if (this.pulling) return;
-    this.pulling = true;
-    try {
-      const after = this.state.lastCommand;
-      const { commands } = await this.options.host.request('commands.pull', { sessionId: this.id, after });
-      this.inbox.offerAll(commands);
-    } catch (error) {
-      // A heartbeat's answer or the next connection carries them again.
-      this.log.debug('commands were not pulled', { reason: describeError(error) });
-    } finally {
-      this.pulling = false;
-    }
+    await this.commands.pull();
   }
 
   pidOf(lane: string): number | undefined {
@@ -329,7 +317,7 @@ export class Session {
         this.log.debug('ready goes again', { reason: describeError(error) });
         // Without a connection the next welcome says it; a refusal or a lost answer must not wait for that.
         if (error instanceof LinkDown) break;
-        await clock.sleep(ACK_RETRY_MS);
+        await clock.sleep(READY_RETRY_MS);
       }
     }
     this.sayingReady = false;
@@ -353,28 +341,5 @@ export class Session {
     }
     await this.flush(Math.max(1000, command.body.deadlineMs - END_RESERVE_MS));
     return { ok: true, result: { commits } };
-  }
-
-  private acknowledge(command: Command, result: CommandResult): void {
-    const key = `${command.lane} ${command.n}`;
-    const known = this.unheard.has(key);
-    this.unheard.set(key, { command, result });
-    if (!known) void this.tellResult(command, result);
-  }
-
-  private async tellResult(command: Command, result: CommandResult): Promise<void> {
-    const { lane, n } = command;
-    const key = `${lane} ${n}`;
-    while (this.unheard.has(key)) {
-      try {
-        await this.options.host.request('command.ack', { sessionId: this.id, lane, n, ...result });
-        this.unheard.delete(key);
-      } catch (error) {
-        this.log.debug('command.ack goes again', { n, reason: describeError(error) });
-        // The next welcome tells it again, so a connection that is gone is not waited for here.
-        if (error instanceof LinkDown) return;
-        await this.options.clock.sleep(ACK_RETRY_MS);
-      }
-    }
   }
 }
