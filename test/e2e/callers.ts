@@ -5,7 +5,7 @@ import { bootController, type TestController } from '../support/controller';
 
 const JWT_SECRET = 'a secret of these tests that is long enough';
 
-export interface Answer {
+interface Answer {
   status: number;
   body: unknown;
   text: string;

@@ -1,4 +1,4 @@
-export const MASK = '***';
+const MASK = '***';
 
 const SECRET_KEY =
   /token|secret|passw|passphrase|api[-_]?key|access[-_]?key|private[-_]?key|oauth|credential|authorization|cookie|webhook/i;

@@ -32,11 +32,13 @@ export class SecretVerifier {
    */
   async verify(agent: Credentials | undefined, secret: string, admit: () => void): Promise<boolean> {
     const valid = agent === undefined ? [] : validHashes(agent, Date.now());
-    const known = agent !== undefined && valid.some((stored) => this.cache.has(agent._id, secret, stored));
-    if (known) return true;
+    const isKnown = () => agent !== undefined && valid.some((stored) => this.cache.has(agent._id, secret, stored));
+    if (isKnown()) return true;
     for (const stored of valid.filter(isDigest)) if (await matchesSecret(secret, stored)) return true;
 
     return this.slots.run(async () => {
+      // While this one waited, another connect of the same agent may have found out.
+      if (isKnown()) return true;
       admit();
       const costly = valid.filter((stored) => !isDigest(stored));
       if (agent === undefined || costly.length === 0) {

@@ -7,7 +7,7 @@ import { addErrorAnswers } from './error-answers';
 const PATH = 'api-docs';
 
 /** The description of every route of the application. */
-export function openApiDocument(app: INestApplication): OpenAPIObject {
+function openApiDocument(app: INestApplication): OpenAPIObject {
   const base = new DocumentBuilder()
     .setTitle('Reins')
     .setDescription('A controller for coding-agent harnesses')
