@@ -221,6 +221,7 @@ export class TurnsRepository extends TenantRepository<TurnDocument> {
             totalDurationMs: { $sum: { $cond: [{ $and: ['$completedAt', '$startedAt'] }, duration, 0] } },
           },
         },
+        { $project: { _id: 0 } },
       ])
       .exec();
     const none = {
