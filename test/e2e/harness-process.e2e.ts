@@ -77,7 +77,7 @@ describe('the harness process', () => {
     const { child, exited, stderr } = start();
     peer.turn('req-1', { prompt: 'console.log(6 * 7)' });
     await peer.until('the end', () => peer.terminal('req-1') !== undefined);
-    expect(peer.terminal('req-1')).toMatchObject({ status: 'complete' });
+    expect(peer.terminal('req-1')).toMatchObject({ status: 'complete', stopReason: 'end_turn' });
     expect(peer.eventsOf().find(({ type }) => type === 'console')?.data.text).toContain('42');
     const started = agents();
     expect(started.length).toBeGreaterThan(0);
