@@ -11,7 +11,7 @@ const count = (value: string): number | undefined => (/^\d+$/.test(value) ? Numb
 const flag = (value: string): boolean => !/^(false|0|no|off)$/i.test(value);
 
 /** The settings drivers read, by the one name they read them under. */
-export const SETTING_SOURCES = {
+const SETTING_SOURCES = {
   claude_model: { keys: ['claude_model', 'claudeModel'], variable: 'CLAUDE_MODEL', fallback: undefined, parse: text },
   claude_maxTurns: {
     keys: ['claude_maxTurns', 'maxTurns'],

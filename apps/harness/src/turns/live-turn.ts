@@ -5,7 +5,7 @@ import { type Lease } from './lease';
 /** Who wants a turn to stop, which decides how it is reported. `fenced`: it is no longer ours, so not at all. */
 export type StopCause = 'abort' | 'timeout' | 'drain' | 'end' | 'fenced';
 
-export class StopRequest extends Error {
+class StopRequest extends Error {
   override readonly name = 'StopRequest';
   constructor(readonly by: StopCause) {
     super(by);

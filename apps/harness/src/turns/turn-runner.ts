@@ -218,7 +218,7 @@ const STOPPED: Readonly<Record<StopCause, { status: TurnCompleted['status']; sto
 };
 
 /** How a stopped turn is reported: by who stopped it, not by how its agent took that. */
-export function stoppedOutcome(cause: StopCause | undefined, outcome: Outcome | undefined): Outcome {
+function stoppedOutcome(cause: StopCause | undefined, outcome: Outcome | undefined): Outcome {
   const { status, stopReason } = STOPPED[cause ?? 'abort'];
   const error = status === 'failed' ? (outcome?.error ?? { message: 'the agent did not finish in time' }) : undefined;
   return {

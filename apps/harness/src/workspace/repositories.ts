@@ -20,7 +20,7 @@ export interface CommitResult {
 
 export type Environment = GitOptions['env'];
 
-export function sessionBranch(sessionId: string): string {
+function sessionBranch(sessionId: string): string {
   return `reins/${sessionId}`;
 }
 
