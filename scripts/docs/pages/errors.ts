@@ -10,6 +10,19 @@ const INVALID = new ReinsError('validation_failed', {
   details: [{ path: 'repository.url', message: 'is required', code: 'invalid_type' }],
 });
 
+/** What helps where the table has no hint of its own. */
+const BY_STATUS: Readonly<Record<number, string>> = {
+  400: 'correct the request',
+  401: 'check the credentials',
+  403: 'use a token or a key whose role allows it',
+  404: 'check the id; what belongs to another organisation is not found either',
+  405: 'see the API for what this path takes',
+  409: 'look at the present state first',
+  415: 'send Content-Type: application/json',
+  422: 'see details.stopReason',
+  500: 'report it with its correlationId',
+};
+
 /** docs/reference/errors.md, from the error table. */
 export function errorsPage(): string {
   const codes = (Object.keys(ERRORS) as ErrorCode[]).map((name) => new ReinsError(name));
@@ -18,14 +31,15 @@ export function errorsPage(): string {
     String(spec.status),
     spec.message,
     spec.retryable ? 'yes' : '',
-    spec.hint ?? (spec.retryable ? 'wait for Retry-After, or a moment, and send it again' : ''),
+    spec.hint ??
+      (spec.retryable ? 'wait for Retry-After, or a moment, and send it again' : (BY_STATUS[spec.status] ?? '')),
   ]);
   return page(
     '# Errors',
     'Written from `libs/shared/src/errors/codes.ts` by `npx tsx scripts/docs/main.ts`; edit that table, not this page.',
     [
       'Every error has a `code` that does not change: branch on it, not on the message. The HTTP status follows from the',
-      'code. *Retry* says that the same request may succeed later as it is; all others need a change first. An answer',
+      'code. _Retry_ says that the same request may succeed later as it is; all others need a change first. An answer',
       'carries `retryable: true` for those, `hint` where there is something to do, and the header `Retry-After` (seconds)',
       'where it is known when. A 5xx never shows what went wrong inside; its `correlationId` is in the log beside it.',
     ].join('\n'),

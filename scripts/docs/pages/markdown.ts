@@ -10,7 +10,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 export const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 
-export const json = (value: unknown): string => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``;
+export function json(value: unknown): string {
+  const text = JSON.stringify(value, null, 2).replace(/\[\n\s+("[^"]*")\n\s+\]/g, '[$1]');
+  return `\`\`\`json\n${text}\n\`\`\``;
+}
 
 /** Blocks of a page with an empty line between them. */
 export const page = (...blocks: readonly string[]): string => `${blocks.join('\n\n')}\n`;
