@@ -2,11 +2,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { collectionCases, indexCases } from '../../libs/embedded-mongo/src/testing/admin.cases';
-import { aggregateCases } from '../../libs/embedded-mongo/src/testing/aggregate.cases';
-import { runCase } from '../../libs/embedded-mongo/src/testing/cases';
-import { cursorCases, filterCases, projectionCases } from '../../libs/embedded-mongo/src/testing/read.cases';
-import { numberCases, updateCases, writeCases } from '../../libs/embedded-mongo/src/testing/write.cases';
+import { collectionCases, indexCases } from './embedded-mongo/cases/admin.cases';
+import { aggregateCases } from './embedded-mongo/cases/aggregate.cases';
+import { runCase } from './embedded-mongo/cases/cases';
+import { cursorCases, filterCases, projectionCases } from './embedded-mongo/cases/read.cases';
+import { numberCases, updateCases, writeCases } from './embedded-mongo/cases/write.cases';
 
 const START = join(__dirname, '../../scripts/mongo-java/start');
 const missing = ['java', 'mvn'].filter((tool) => spawnSync(tool, ['-version']).error !== undefined);

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { type EmbeddedMongoServer, startEmbeddedMongo } from './server';
-import { collectionCases, indexCases, strictCases } from './testing/admin.cases';
-import { aggregateCases } from './testing/aggregate.cases';
-import { type Case, runCase } from './testing/cases';
-import { cursorCases, filterCases, projectionCases } from './testing/read.cases';
-import { numberCases, updateCases, writeCases } from './testing/write.cases';
+import { collectionCases, indexCases, strictCases } from '../../../test/scenario/embedded-mongo/cases/admin.cases';
+import { aggregateCases } from '../../../test/scenario/embedded-mongo/cases/aggregate.cases';
+import { type Case, runCase } from '../../../test/scenario/embedded-mongo/cases/cases';
+import { cursorCases, filterCases, projectionCases } from '../../../test/scenario/embedded-mongo/cases/read.cases';
+import { numberCases, updateCases, writeCases } from '../../../test/scenario/embedded-mongo/cases/write.cases';
 
 let dir: string;
 let server: EmbeddedMongoServer;

@@ -3,10 +3,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serialize } from 'bson';
-import { GridFSBucket, MongoClient, ObjectId } from 'mongodb';
+import { type Document, GridFSBucket, MongoClient, ObjectId } from 'mongodb';
 import { type EmbeddedMongoServer, startEmbeddedMongo } from './server';
 
 type Row = Record<string, unknown>;
+interface Stored extends Document {
+  _id: number;
+}
 interface Stage extends Row {
   stage: string;
   indexName?: string;
@@ -50,7 +53,7 @@ async function plan(query: Promise<unknown>): Promise<Row> {
 }
 
 describe('among 100,000 documents', () => {
-  const big = () => client.db('big').collection<Row>('items');
+  const big = () => client.db('big').collection<Stored>('items');
 
   beforeAll(async () => {
     await big().createIndexes([
@@ -184,14 +187,14 @@ describe('among 100,000 documents', () => {
 
 describe('the wire', () => {
   it('takes a write that wants no answer', async () => {
-    const collection = client.db('wire').collection<Row>('silent', { writeConcern: { w: 0 } });
+    const collection = client.db('wire').collection<Stored>('silent', { writeConcern: { w: 0 } });
     await collection.insertOne({ _id: 1 });
     const found = async (): Promise<boolean> => (await client.db('wire').collection('silent').countDocuments()) === 1;
     while (!(await found())) await new Promise((resolve) => setTimeout(resolve, 10));
   });
 
   it('waits for the disk when the journal is asked for', async () => {
-    const collection = client.db('wire').collection<Row>('journaled', { writeConcern: { w: 1, journal: true } });
+    const collection = client.db('wire').collection<Stored>('journaled', { writeConcern: { w: 1, journal: true } });
     await expect(collection.insertOne({ _id: 1 })).resolves.toMatchObject({ acknowledged: true });
   });
 
@@ -200,16 +203,18 @@ describe('the wire', () => {
     const limit = 16 * 1024 * 1024;
     const text = (size: number): string => 'x'.repeat(size);
     await db.command({ insert: 'large', documents: [{ _id: 1, t: text(limit - 100) }] });
-    await expect(db.collection<Row>('large').updateOne({ _id: 1 }, { $set: { u: text(200) } })).rejects.toMatchObject({
+    await expect(
+      db.collection<Stored>('large').updateOne({ _id: 1 }, { $set: { u: text(200) } }),
+    ).rejects.toMatchObject({
       code: 10334,
     });
-    expect((await db.collection<Row>('large').findOne({ _id: 1 }))?.u).toBeUndefined();
+    expect((await db.collection<Stored>('large').findOne({ _id: 1 }))?.u).toBeUndefined();
   });
 
   it('carries sessions and keeps what a client sent while they last', async () => {
     const session = client.startSession();
-    await client.db('wire').collection<Row>('sessions').insertOne({ _id: 1 }, { session });
-    expect(await client.db('wire').collection<Row>('sessions').findOne({ _id: 1 }, { session })).toEqual({ _id: 1 });
+    await client.db('wire').collection<Stored>('sessions').insertOne({ _id: 1 }, { session });
+    expect(await client.db('wire').collection<Stored>('sessions').findOne({ _id: 1 }, { session })).toEqual({ _id: 1 });
     await session.endSession();
   });
 
@@ -271,7 +276,7 @@ it('changes the expiry of a TTL index', async () => {
 });
 
 it('builds one index when many clients ask for it at once, while documents are written', async () => {
-  const collection = client.db('build').collection<Row>('c');
+  const collection = client.db('build').collection<Stored>('c');
   await collection.insertMany(Array.from({ length: 3000 }, (_, i) => ({ _id: i, v: i })));
   const builds = Array.from({ length: 5 }, () => collection.createIndex({ v: 1 }, { unique: true }));
   const writes = Array.from({ length: 200 }, (_, i) => collection.insertOne({ _id: 10_000 + i, v: 10_000 + i }));

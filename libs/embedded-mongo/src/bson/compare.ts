@@ -46,7 +46,7 @@ function compareWithin(bracket: Bracket, a: unknown, b: unknown): number {
 }
 
 /** By UTF-8 bytes, as MongoDB does. UTF-16 order differs only where surrogates meet U+E000 and above. */
-export function compareStrings(a: string, b: string): number {
+function compareStrings(a: string, b: string): number {
   if (a === b) return 0;
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -70,7 +70,7 @@ function compareDoubles(a: number, b: number): number {
 }
 
 /** Exact, whatever the stored types: a 64-bit integer or a decimal is not rounded to a double first. */
-export function compareNumbers(a: Numeric, b: Numeric): number {
+function compareNumbers(a: Numeric, b: Numeric): number {
   const [x, y] = [toNumber(a), toNumber(b)];
   if (!Number.isFinite(x) || !Number.isFinite(y)) return compareDoubles(x, y);
   if (x !== y && !needsExact(a) && !needsExact(b)) return x < y ? -1 : 1;

@@ -48,7 +48,7 @@ export function assertSize(size: number): void {
 }
 
 /** One element of a raw document: `start` is its type byte, `value` its payload, `end` the next element. */
-export interface RawElement {
+interface RawElement {
   type: number;
   name: string;
   start: number;
@@ -57,7 +57,7 @@ export interface RawElement {
 }
 
 /** Walks the top level of a raw document without decoding it. */
-export function* rawElements(raw: Buffer): Generator<RawElement> {
+function* rawElements(raw: Buffer): Generator<RawElement> {
   let at = 4;
   const last = raw.readInt32LE(0) - 1;
   while (at < last) {

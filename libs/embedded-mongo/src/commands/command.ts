@@ -26,7 +26,7 @@ export interface CommandContext {
   pacer: Pacer;
 }
 
-export type FieldType = 'object' | 'array' | 'number' | 'bool' | 'string' | 'any' | 'update' | 'hint' | 'long';
+type FieldType = 'object' | 'array' | 'number' | 'bool' | 'string' | 'any' | 'update' | 'hint' | 'long';
 
 export interface Command {
   /** Fields it takes beside the generic ones; `!` marks a required one. The command's own name is among them. */

@@ -10,7 +10,7 @@ export const MAX_MESSAGE_BYTES = 48_000_000;
 const WIRE_VERSION = 21;
 
 /** The handshake: a standalone server. */
-export const hello: Command = {
+const hello: Command = {
   fields: { hello: 'any', isMaster: 'any', ismaster: 'any' },
   lenient: true,
   run({ options, connectionId }) {

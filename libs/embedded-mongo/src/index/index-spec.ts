@@ -32,7 +32,7 @@ const MAX_EXPIRE_SECONDS = 2147483647;
 export function parseIndexSpec(input: Document): IndexSpec {
   const { key, name, ...options } = input;
   if (!isDocument(key)) throw failedToParse("The 'key' field is a required property of an index specification");
-  const spec: IndexSpec = { v: 2, key: parseKey(key), name: parseName(name, key) };
+  const spec: IndexSpec = { v: 2, key: parseKey(key), name: parseName(name) };
   for (const [option, value] of Object.entries(options)) applyOption(spec, option, value);
   if (spec.name !== ID_INDEX_NAME && isIdKey(spec.key)) spec.name = ID_INDEX_NAME;
   if (isIdKey(spec.key)) return { v: 2, key: spec.key, name: ID_INDEX_NAME };
@@ -62,11 +62,11 @@ function parseKey(key: Document): IndexSpec['key'] {
   return parsed;
 }
 
-function parseName(name: unknown, key: Document): string {
+function parseName(name: unknown): string {
   if (name === undefined) throw failedToParse("The 'name' field is a required property of an index specification");
   if (typeof name !== 'string') throw typeMismatch("The field 'name' must be a string");
   if (name === '' || name === '*') throw new MongoError(67, `The index name '${name}' is not valid.`);
-  return name || keyName(key);
+  return name;
 }
 
 function applyOption(spec: IndexSpec, option: string, value: unknown): void {
@@ -127,12 +127,7 @@ function assertPartialFilter(filter: Document): void {
   }
 }
 
-export const keyName = (key: Document): string =>
-  Object.entries(key)
-    .map(([path, direction]) => `${path}_${String(isNumeric(direction) ? toNumber(direction) : direction)}`)
-    .join('_');
-
-export const isIdKey = (key: Document): boolean => Object.keys(key).length === 1 && key._id === 1;
+const isIdKey = (key: Document): boolean => Object.keys(key).length === 1 && key._id === 1;
 
 export const sameKey = (a: IndexSpec['key'], b: IndexSpec['key']): boolean =>
   JSON.stringify(Object.entries(a)) === JSON.stringify(Object.entries(b));

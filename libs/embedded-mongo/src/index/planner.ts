@@ -8,7 +8,7 @@ import { afterPrefix, encodeField, invert, isLongKey, MAX_KEY_BYTES } from './ke
 import { isNull, orBranches, type Predicate, predicatesOf } from './predicates';
 
 /** A range of an index's keys, without the index's own prefix; no `end` means to its last key. */
-export interface Bounds {
+interface Bounds {
   start: Buffer;
   end: Buffer | undefined;
 }

@@ -1,9 +1,9 @@
 import { compareValues } from '../bson/compare';
-import { Bracket, bracketOf, type Document, isDocument, isNumeric, toNumber } from '../bson/types';
+import { type Document, isDocument, isNumeric, toNumber } from '../bson/types';
 import { badValue, failedToParse } from '../errors';
 import { visitPath } from './path';
 
-export interface SortField {
+interface SortField {
   path: string;
   parts: readonly string[];
   direction: 1 | -1;
@@ -55,5 +55,3 @@ export function compareSortKeys(a: readonly unknown[], b: readonly unknown[], so
 export function compareDocuments(a: unknown, b: unknown, sort: SortSpec): number {
   return compareSortKeys(sortKey(a, sort), sortKey(b, sort), sort);
 }
-
-export const isSortable = (value: unknown): boolean => bracketOf(value) === Bracket.object;

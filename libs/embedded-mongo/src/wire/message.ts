@@ -1,7 +1,7 @@
 import { MongoError } from '../errors';
 import { MAX_MESSAGE_BYTES } from '../commands/server-info';
 
-export const OpCode = { reply: 1, query: 2004, msg: 2013 } as const;
+const OpCode = { reply: 1, query: 2004, msg: 2013 } as const;
 
 const HEADER_BYTES = 16;
 const CHECKSUM_PRESENT = 1;

@@ -1,4 +1,4 @@
-import { type Case, type Row } from './cases';
+import { type Case, type Row, type Stored } from './cases';
 
 const sales: Row[] = [
   { _id: 1, item: 'a', qty: 2, price: 10, tags: ['x', 'y'] },
@@ -99,7 +99,7 @@ export const aggregateCases: Case[] = [
     documents: [{ _id: 1, ref: 10 }, { _id: 2, ref: [10, 11] }, { _id: 3 }],
     run: async (collection, db) => {
       const from = `${collection.collectionName}_other`;
-      await db.collection<Row>(from).insertMany([
+      await db.collection<Stored>(from).insertMany([
         { _id: 10, n: 'ten' },
         { _id: 11, n: 'eleven' },
       ]);
@@ -121,7 +121,7 @@ export const aggregateCases: Case[] = [
     documents: [{ _id: 1, min: 11 }],
     run: async (collection, db) => {
       const from = `${collection.collectionName}_other`;
-      await db.collection<Row>(from).insertMany([{ _id: 10 }, { _id: 11 }, { _id: 12 }]);
+      await db.collection<Stored>(from).insertMany([{ _id: 10 }, { _id: 11 }, { _id: 12 }]);
       return collection
         .aggregate([
           {
