@@ -19,7 +19,7 @@ const RAW_BODIES = /^\/sessions\/[^/]+\/blobs$/;
 
 export interface RunningController {
   app: NestExpressApplication;
-  /** Where it is reached, without a trailing slash. */
+  /** Where it is reached on this machine, without a trailing slash. */
   url: string;
   /** Leaves in order; harnesses and their agents go on. */
   stop(): Promise<void>;
@@ -46,10 +46,9 @@ export async function startController(config: Config): Promise<RunningController
   });
   setupOpenApi(app);
   await app.listen(config.env.PORT, config.env.HOST);
-  const address = app.get(ListenAddress);
-  const bound = app.getHttpServer().address() as { port: number };
-  address.bound(bound.port);
-  return { app, url: address.publicUrl, stop: () => stop(app, config) };
+  const { port } = app.getHttpServer().address() as { port: number };
+  app.get(ListenAddress).bound(port);
+  return { app, url: config.listenUrl(port), stop: () => stop(app, config) };
 }
 
 async function stop(app: NestExpressApplication, config: Config): Promise<void> {

@@ -120,7 +120,11 @@ export class Config {
   /** The address that snippets and harnesses get, without a trailing slash. `port` is the one really bound. */
   publicUrl(port: number): string {
     const configured = this.env.PUBLIC_URL ?? this.env.AIWM_PUBLIC_URL;
-    if (configured !== undefined) return configured.replace(/\/+$/, '');
+    return configured === undefined ? this.listenUrl(port) : configured.replace(/\/+$/, '');
+  }
+
+  /** Where it can be reached on this machine, whatever others are told. */
+  listenUrl(port: number): string {
     const host = ['0.0.0.0', '::'].includes(this.env.HOST) ? '127.0.0.1' : this.env.HOST;
     return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   }

@@ -14,7 +14,7 @@ import { type OrgScope } from '../access/principal';
 import { EventLog } from '../events/event-log';
 import { type NewEvent } from '../events/log-event';
 import { LiveTurns } from './live-turns';
-import { EVENT_OF_STATUS, TurnLifecycle } from './turn-lifecycle';
+import { EVENT_OF_STATUS, isUnlogged, TurnLifecycle } from './turn-lifecycle';
 import { TurnsRepository } from './turns.repository';
 
 /** What became of one event of a push. */
@@ -92,7 +92,7 @@ export class TurnIngest {
     if (turnId === undefined) return { event: { at, type, data, dataJson } };
     const live = await this.liveTurns.get(scope, turnId, item.generation ?? -1);
     if (live === undefined || live.turn.sessionId !== sessionId) {
-      return this.late(scope, item, turnId);
+      return this.late(scope, item, turnId, { at, type, turnId, data, dataJson });
     }
     if (type !== 'turn.completed') return { event: { at, type, turnId, data, dataJson } };
 
@@ -117,17 +117,16 @@ export class TurnIngest {
     return { event: { at, type, turnId, data: terminal.data }, ended: turnId };
   }
 
-  /** An event of a turn the sender does not hold. Its own last words may be sent again after a crash of the controller. */
-  private async late(scope: OrgScope, item: EventItem, turnId: string): Promise<Verdict> {
-    if (item.type === 'turn.completed') {
-      const turn = await this.turns.get(scope, turnId);
-      const own = turn?.terminal !== undefined && turn.generation === (item.generation ?? -1) + 1;
-      if (own) {
-        await this.lifecycle.ensureTerminal(scope, turn);
-        return { event: null };
-      }
-    }
-    return { event: null, fenced: turnId };
+  /**
+   * An event of a turn the sender does not hold. If a crash of the controller came between the end of its own turn and
+   * the log, the sender says everything again, and the log takes what it lacks.
+   */
+  private async late(scope: OrgScope, item: EventItem, turnId: string, event: NewEvent): Promise<Verdict> {
+    const turn = await this.turns.get(scope, turnId);
+    if (turn === undefined || !isUnlogged(turn, item.generation)) return { event: null, fenced: turnId };
+    if (item.type !== 'turn.completed') return { event };
+    if (await this.lifecycle.isLogged(scope, turn)) return { event: null };
+    return { event: { at: turn.terminal.at, type: item.type, turnId, data: turn.terminal.data }, ended: turnId };
   }
 }
 

@@ -7,7 +7,7 @@ import { Bus } from '../bus/bus';
 import { EventLog } from '../events/event-log';
 import { type NewEvent } from '../events/log-event';
 import { LiveTurns } from './live-turns';
-import { type TurnDocument } from './turn.schema';
+import { type TerminalEvent, type TurnDocument } from './turn.schema';
 import { type TurnEnd, TurnsRepository } from './turns.repository';
 
 const MAX_ATTEMPTS = 3;
@@ -137,14 +137,21 @@ export class TurnLifecycle {
     for (const turn of await this.turns.unlogged(before, 100)) await this.ensureTerminal(orgScope(turn.orgId), turn);
   }
 
+  /** Whether the log has the turn's terminal event. Reads the log; for the rare case of doubt only. */
+  async isLogged(scope: OrgScope, turn: TurnDocument): Promise<boolean> {
+    for await (const { event } of this.log.replay(scope, turn.sessionId, turn.afterSeq)) {
+      if (event.turnId === turn._id && event.type === 'turn.completed') return true;
+    }
+    return false;
+  }
+
   private async writeTerminal(scope: OrgScope, turn: TurnDocument): Promise<void> {
     const { terminal } = turn;
     if (terminal === undefined) return;
-    for await (const { event } of this.log.replay(scope, turn.sessionId, turn.afterSeq)) {
-      if (event.turnId === turn._id && event.type === 'turn.completed') return this.noteLogged(turn._id);
+    if (!(await this.isLogged(scope, turn))) {
+      const event: NewEvent = { at: terminal.at, type: 'turn.completed', turnId: turn._id, data: terminal.data };
+      await this.log.append(scope, turn.sessionId, [event]);
     }
-    const event: NewEvent = { at: terminal.at, type: 'turn.completed', turnId: turn._id, data: terminal.data };
-    await this.log.append(scope, turn.sessionId, [event]);
     this.noteLogged(turn._id);
   }
 
@@ -164,6 +171,14 @@ export class TurnLifecycle {
       throw error;
     }
   }
+}
+
+/** Whether a turn ended under the lease after this one's, with its last words perhaps not in the log yet. */
+export function isUnlogged(
+  turn: TurnDocument,
+  generation: number | undefined,
+): turn is TurnDocument & { terminal: TerminalEvent } {
+  return turn.terminal !== undefined && turn.generation === (generation ?? -1) + 1;
 }
 
 /** A controller's own event about a turn, stamped now. */

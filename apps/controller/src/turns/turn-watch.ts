@@ -7,7 +7,9 @@ import { type TurnDocument } from './turn.schema';
 import { TurnsRepository } from './turns.repository';
 
 const LOOK_EVERY_MS = 500;
-const REPAIR_AFTER_MS = 10_000;
+const REPAIR_EVERY_MS = 10_000;
+/** Longer than a harness needs to come back and send its last words itself. */
+const REPAIR_AFTER_MS = 30_000;
 const MOST_LIVE = 10_000;
 /** A harness gets this long past a turn's time limit to end it itself. */
 const TIMEOUT_GRACE_MS = 15_000;
@@ -78,7 +80,7 @@ export class TurnWatch implements OnApplicationBootstrap, BeforeApplicationShutd
       const verdict = due(turn, now, limits);
       if (verdict.action !== 'none') await this.act(turn, verdict);
     }
-    if (now - this.repairedAt > REPAIR_AFTER_MS) {
+    if (now - this.repairedAt > REPAIR_EVERY_MS) {
       this.repairedAt = now;
       await this.lifecycle.repair(new Date(now - REPAIR_AFTER_MS));
     }

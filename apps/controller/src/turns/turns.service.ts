@@ -12,7 +12,7 @@ import { type Page } from '../database/tenant.repository';
 import { EventLog } from '../events/event-log';
 import { type NewEvent } from '../events/log-event';
 import { IdempotencyService } from '../idempotency/idempotency.service';
-import { eventOf, TurnLifecycle } from './turn-lifecycle';
+import { eventOf, isUnlogged, TurnLifecycle } from './turn-lifecycle';
 import { type TurnDocument } from './turn.schema';
 import { type LeaseHolder, type TurnTotals, TurnsRepository } from './turns.repository';
 
@@ -193,10 +193,15 @@ export class TurnsService {
       const message = 'the harness was restarted and no longer has the turn';
       await this.lifecycle.interrupt(scope, turn, 'harness_restarted', message);
     }
-    return reported.map(({ turnId, generation }) => {
-      const going = kept.some((turn) => turn._id === turnId && turn.generation === generation);
-      return { turnId, generation, verdict: going ? 'continue' : 'abandon' };
-    });
+    return Promise.all(
+      reported.map(async ({ turnId, generation }) => {
+        const going = kept.some((turn) => turn._id === turnId && turn.generation === generation);
+        // Ended, but a crash kept its last words from the log: its harness is to send them again.
+        const ended = going ? undefined : await this.turns.get(scope, turnId);
+        const goesOn = going || (ended !== undefined && isUnlogged(ended, generation));
+        return { turnId, generation, verdict: goesOn ? ('continue' as const) : ('abandon' as const) };
+      }),
+    );
   }
 
   /** Renews the leases a heartbeat names and notes agents that have been silent for too long. */
