@@ -38,4 +38,13 @@ describe('Lease', () => {
     at(59_999);
     expect(lease.fencesItself).toBe(false);
   });
+
+  it('leaves most of a short lease to work in', () => {
+    let now = 0;
+    const lease = new Lease({ ...systemClock, monotonic: () => now }, 2_000);
+    now = 1_400;
+    expect(lease.fencesItself).toBe(false);
+    now = 1_600;
+    expect(lease.fencesItself).toBe(true);
+  });
 });

@@ -11,7 +11,8 @@ export class Lease {
   constructor(
     private readonly clock: Clock,
     private readonly durationMs: number,
-    private readonly marginMs: number = LINK.selfFenceMarginMs,
+    // A controller with short leases leaves a share of them to work in.
+    private readonly marginMs: number = Math.min(LINK.selfFenceMarginMs, durationMs / 4),
   ) {
     this.until = clock.monotonic() + durationMs;
   }
