@@ -167,7 +167,8 @@ class Harness:
         while True:
             await self.outbox.filled.wait()
             await self.welcomed.wait()
-            if time.monotonic() > self.lease_until - 5:  # somebody else may have the turn: wait for the next beat
+            # Near the end of the lease somebody else may get the turn: wait for the next beat.
+            if time.monotonic() > self.lease_until - min(5, self.config["link"]["leaseMs"] / 4000):
                 await asyncio.sleep(0.2)
                 continue
             try:
