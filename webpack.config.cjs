@@ -17,6 +17,8 @@ module.exports = (options) => {
       },
     },
     module: {
+      // createRequire is meant for the agent's own modules, which webpack knows nothing of.
+      parser: { javascript: { createRequire: false } },
       rules: [
         {
           test: /\.ts$/,

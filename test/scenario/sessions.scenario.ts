@@ -44,7 +44,7 @@ describe('prompts', () => {
   it('to a session that is not ready yet wait for it', async () => {
     const { id, status } = await api.session(workerId, patient);
     expect(status).toBe('pending');
-    expect((await api.prompt(id, '"early bird"')).response).toBe("'early bird'");
+    expect((await api.prompt(id, '"early bird"')).response).toBe('early bird');
   });
 
   it('go on when their caller hangs up', async () => {
@@ -58,7 +58,7 @@ describe('prompts', () => {
     });
     await expect(call).rejects.toThrow();
     await eventually(async () =>
-      expect((await api.telemetry(id))[0]).toMatchObject({ status: 'complete', response: "'alone'" }),
+      expect((await api.telemetry(id))[0]).toMatchObject({ status: 'complete', response: 'alone' }),
     );
   });
 
@@ -83,7 +83,7 @@ describe('prompts', () => {
     const prompt =
       "require('fs').writeFileSync('note.txt', 'kept'); const { basename } = await import('node:path'); basename(process.cwd())";
     const answer = await api.prompt(id, prompt);
-    expect(answer.response).toBe("'workspace'");
+    expect(answer.response).toBe('workspace');
     expect(answer.artifacts).toEqual(['note.txt']);
   });
 
@@ -93,7 +93,7 @@ describe('prompts', () => {
     await eventually(async () => expect((await api.log(id)).some(({ type }) => type === 'console')).toBe(true));
     await api.must('POST', `/sessions/${id}/abort`, {});
     expect(await answer).toMatchObject({ status: 409, body: { code: 'turn_cancelled' } });
-    expect((await api.prompt(id, '"free"')).response).toBe("'free'");
+    expect((await api.prompt(id, '"free"')).response).toBe('free');
   });
 });
 
@@ -107,7 +107,7 @@ describe('a session', () => {
       const suspended = await client.until(id, 'suspended');
       expect(suspended.statusReason).toMatchObject({ code: 'idle' });
       await eventually(async () => expect(harnessPid(idle.dataDir, id)).toBeUndefined());
-      expect((await client.prompt(id, "require('fs').readFileSync('kept.txt', 'utf8')")).response).toBe("'yes'");
+      expect((await client.prompt(id, "require('fs').readFileSync('kept.txt', 'utf8')")).response).toBe('yes');
     } finally {
       await idle.stop();
     }

@@ -17,9 +17,9 @@ export function toVwmEvent(event: SessionLogEvent): VwmEvent | undefined {
     case 'text':
       return { type: 'text', data: textOf(data) };
     case 'console':
-      return { type: 'text', data: `${textOf(data)}\n` };
+      return { type: 'text', data: data['continues'] === true ? textOf(data) : `${textOf(data)}\n` };
     case 'value':
-      return { type: 'text', data: textOf(data) };
+      return textOf(data) === '' ? undefined : { type: 'text', data: textOf(data) };
     case 'thinking':
       return { type: 'thinking', data: textOf(data) };
     case 'tool_call':

@@ -36,6 +36,18 @@ describe('TurnFold', () => {
     expect(fold.response).toBe('a\nb\n3');
   });
 
+  it('joins a line that came in several events, and leaves an undefined value out', () => {
+    const part = (text: string, continues?: boolean): [string, object] => [
+      'console',
+      { level: 'log', text, continues },
+    ];
+    const fold = folded(part('one ', true), part('line', false), part('next'), [
+      'value',
+      { text: '', type: 'undefined' },
+    ]);
+    expect(fold.response).toBe('one line\nnext');
+  });
+
   it('adds usage up unless the last words carry the sum', () => {
     const fold = folded(
       ['usage', { tokensIn: 1, tokensOut: 2 }],

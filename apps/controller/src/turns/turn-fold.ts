@@ -13,6 +13,7 @@ export class TurnFold {
   private message = '';
   private earlier = '';
   private lines: string[] = [];
+  private unfinishedLine = '';
   private linesLength = 0;
   private usage: Usage | undefined;
   private exception: string | undefined;
@@ -38,7 +39,10 @@ export class TurnFold {
       case 'console':
       case 'value':
         if (this.linesLength < RESPONSE_LIMIT) {
-          const line = textOf(data);
+          const line = this.unfinishedLine + textOf(data);
+          const continues = 'continues' in data && data.continues === true;
+          this.unfinishedLine = continues ? line : '';
+          if (continues || (type === 'value' && line === '')) return;
           this.lines.push(line);
           this.linesLength += line.length + 1;
         }
@@ -64,7 +68,8 @@ export class TurnFold {
   /** The stored result of a turn that ended with these last words. */
   result(end: TurnCompleted): TurnResult {
     const usage = end.usage ?? this.usage;
-    const message = end.error?.message ?? this.exception;
+    const said = [this.exception, end.error?.message];
+    const message = end.stopReason === 'exception' ? (said[0] ?? said[1]) : (said[1] ?? said[0]);
     return {
       response: this.response,
       stopReason: end.stopReason,

@@ -24,14 +24,17 @@ export async function fitData(type: string, data: Data, options: OversizeOptions
   if (json.length * 3 <= inlineBytes || Buffer.byteLength(json) <= inlineBytes) return [data];
   if (DIVISIBLE.has(type) && typeof data.text === 'string') {
     // Escaping makes a character at most six bytes, so a piece always fits.
-    return pieces(data.text, Math.floor(inlineBytes / 8)).map((text) => ({ ...data, text }));
+    const parts = pieces(data.text, Math.floor(inlineBytes / 8));
+    // A console event is a line; the parts of one say that they belong together.
+    const mark = (index: number): Data => (type === 'console' && index < parts.length - 1 ? { continues: true } : {});
+    return parts.map((text, index) => ({ ...data, text, ...mark(index) }));
   }
   const content = Buffer.from(json);
   const sha256 = createHash('sha256').update(content).digest('hex');
-  const preview = beginning(json, LINK.previewBytes);
+  const preview = beginning(typeof data.text === 'string' ? data.text : json, LINK.previewBytes);
   try {
     const { blobId } = await options.upload(content, 'application/json', sha256);
-    return [{ preview, sizeBytes: content.length, sha256, blobId }];
+    return [{ ...identity(data), preview, sizeBytes: content.length, sha256, blobId }];
   } catch (error) {
     options.onLoss(
       `data of a ${type} event (${content.length} bytes) could not be stored and was cut: ` +
@@ -39,6 +42,13 @@ export async function fitData(type: string, data: Data, options: OversizeOptions
     );
     return [shortened(data)];
   }
+}
+
+/** What tells the event from its siblings, such as the call a result belongs to. */
+function identity(data: Data): Data {
+  const short = (value: unknown): boolean =>
+    typeof value === 'boolean' || (typeof value === 'string' && value.length <= 256);
+  return Object.fromEntries(['id', 'name', 'isError'].flatMap((key) => (short(data[key]) ? [[key, data[key]]] : [])));
 }
 
 /** The same fields with every long text cut, so that the event still has the shape of its type. */

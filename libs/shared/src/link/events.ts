@@ -43,7 +43,12 @@ export const HARNESS_EVENTS = {
   tool_result: z.object({ id: z.string(), output: z.unknown(), isError: z.boolean().default(false) }),
   plan: z.object({ entries: z.array(z.object({ text: z.string(), status: z.string() })) }),
   diff: z.object({ path: z.string(), diff: z.string() }),
-  console: z.object({ level: z.enum(['log', 'info', 'warn', 'error', 'debug']), text: z.string() }),
+  console: z.object({
+    level: z.enum(['log', 'info', 'warn', 'error', 'debug']),
+    text: z.string(),
+    /** The line was too long for one event and goes on in the next. */
+    continues: z.boolean().optional(),
+  }),
   value: z.object({ text: z.string(), type: z.string().optional(), json: z.unknown().optional() }),
   exception: z.object({ name: z.string(), message: z.string(), stack: z.string().optional() }),
   stdout: text,
@@ -73,7 +78,7 @@ export type ControllerEventType = (typeof CONTROLLER_EVENT_TYPES)[number];
 
 export type SessionEventType = HarnessEventType | ControllerEventType;
 
-/** In place of data above 64 KiB: what it starts with and where the whole is. */
+/** In place of data above 64 KiB: what it starts with and where the whole is; `id`, `name` and `isError` stay beside it. */
 export const BlobReference = z.object({
   preview: z.string(),
   sizeBytes: z.number().int(),
