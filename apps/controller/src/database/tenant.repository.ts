@@ -20,7 +20,7 @@ export abstract class TenantRepository<T extends TenantDocument> {
   protected constructor(protected readonly model: Model<T>) {}
 
   protected scoped(scope: OrgScope, filter: QueryFilter<T>): QueryFilter<T> {
-    return { ...filter, orgId: scope.orgId } as QueryFilter<T>;
+    return { ...filter, orgId: scope.orgId };
   }
 
   protected async insert(scope: OrgScope, document: Omit<T, 'orgId'>): Promise<T> {

@@ -93,9 +93,9 @@ export class SegmentsRepository extends TenantRepository<SegmentDocument> {
 
 /** The refused ids where nothing but taken ids went wrong, else undefined. */
 function duplicateIds(error: unknown, segments: readonly SegmentDocument[]): Set<string> | undefined {
-  const bulk = error as Partial<mongo.MongoBulkWriteError>;
-  if (bulk.writeErrors === undefined) return undefined;
-  const errors = Array.isArray(bulk.writeErrors) ? bulk.writeErrors : [bulk.writeErrors];
+  const { writeErrors } = error as Partial<mongo.MongoBulkWriteError>;
+  if (writeErrors === undefined) return undefined;
+  const errors: readonly { code: number; index: number }[] = Array.isArray(writeErrors) ? writeErrors : [writeErrors];
   if (errors.length === 0 || errors.some(({ code }) => code !== DUPLICATE_KEY)) return undefined;
   return new Set(errors.map(({ index }) => segments[index]?._id ?? ''));
 }

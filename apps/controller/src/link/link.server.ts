@@ -126,7 +126,7 @@ export class LinkServer implements OnApplicationBootstrap {
   }
 
   /** One frame: checked against its schema, handled, acked; whatever goes wrong is an error ack and the link lives. */
-  private answer<F extends HarnessFrame>(connection: Connection, name: F): void {
+  private answer(connection: Connection, name: HarnessFrame): void {
     const handler = this.frames.handlers[name] as (connection: Connection, body: unknown) => Promise<object>;
     const handle = async (body: unknown): Promise<object> => {
       const parsed = HARNESS_FRAMES[name].safeParse(body);
@@ -137,7 +137,7 @@ export class LinkServer implements OnApplicationBootstrap {
       }
       return handler(connection, parsed.data);
     };
-    connection.socket.on(name as HarnessFrame, (body: unknown, ack: unknown) => {
+    connection.socket.on(name, (body: unknown, ack: unknown) => {
       const reply = typeof ack === 'function' ? (ack as (answer: object) => void) : () => undefined;
       handle(body).then(reply, (thrown: unknown) => {
         const error = toReinsError(thrown);

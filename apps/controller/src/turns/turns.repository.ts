@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
-import { turnMachine, type TurnEvent, type TurnState } from '@reins/shared/state';
+import { turnMachine, type TurnEvent } from '@reins/shared/state';
 import { type Connection } from 'mongoose';
 import { type OrgScope } from '../access/principal';
 import { isDuplicateKey, type Page, TenantRepository } from '../database/tenant.repository';
@@ -169,7 +169,7 @@ export class TurnsRepository extends TenantRepository<TurnDocument> {
 
   async queued(scope: OrgScope, sessionId: string): Promise<TurnDocument[]> {
     return this.model
-      .find(this.scoped(scope, { sessionId, status: 'queued' as TurnState }))
+      .find(this.scoped(scope, { sessionId, status: 'queued' }))
       .sort({ order: 1 })
       .lean<TurnDocument[]>()
       .exec();

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 
 export const TURN_END_STATUSES = ['complete', 'failed', 'cancelled', 'interrupted'] as const;
-export type TurnEndStatus = (typeof TURN_END_STATUSES)[number];
 
 export const Usage = z.object({
   tokensIn: z.number().int().min(0),
@@ -74,9 +73,6 @@ export const CONTROLLER_EVENT_TYPES = [
   'harness.lost',
   'operation',
 ] as const;
-export type ControllerEventType = (typeof CONTROLLER_EVENT_TYPES)[number];
-
-export type SessionEventType = HarnessEventType | ControllerEventType;
 
 /** In place of data above 64 KiB: what it starts with and where the whole is; `id`, `name` and `isError` stay beside it. */
 export const BlobReference = z.object({

@@ -65,7 +65,3 @@ export interface ControllerToHarness {
   drain: (body: { reconnectAfterMs: number }, ack: (answer: { ok: true }) => void) => void;
   bye: (body: { reason: ByeReason; message?: string }) => void;
 }
-
-export function isLinkError(answer: object): answer is LinkErrorAck {
-  return 'error' in answer;
-}
