@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type OrgScope } from '../access/principal';
+import { Metrics } from '../metrics/metrics';
 import { LogEvent, type NewEvent } from './log-event';
-import { type AppendedEvents, type AppendResult, type HarnessCursor, LogWriter } from './log-writer';
+import { type AppendedEvents, type AppendResult, type HarnessCursor, LogWriter, type SegmentStore } from './log-writer';
 import { type LogTail, SegmentsRepository } from './segments.repository';
 
 export type LogListener = (events: readonly LogEvent[]) => void;
@@ -22,8 +23,23 @@ export class EventLog {
   private readonly everywhere = new Set<(sessionId: string, events: readonly LogEvent[]) => void>();
   private readonly writer: LogWriter;
 
-  constructor(private readonly segments: SegmentsRepository) {
-    this.writer = new LogWriter(segments, (_scope, sessionId, events) => this.publish(sessionId, events));
+  constructor(
+    private readonly segments: SegmentsRepository,
+    metrics: Metrics,
+  ) {
+    const stored = metrics.counter('reins_events_stored_total', 'Events that became durable');
+    const writes = metrics.counter('reins_event_writes_total', 'Bulk writes that made them durable');
+    const store: SegmentStore = {
+      tail: (scope, sessionId) => segments.tail(scope, sessionId),
+      insertAll: (documents) => {
+        writes.inc();
+        return segments.insertAll(documents);
+      },
+    };
+    this.writer = new LogWriter(store, (_scope, sessionId, events) => {
+      stored.inc(events.length);
+      this.publish(sessionId, events);
+    });
   }
 
   /** Appends the controller's own events; durable when it resolves. Returns the number of the last. */

@@ -29,8 +29,11 @@ export class Connections {
   private readonly byAgent = new Map<string, Connection>();
   private readonly bySession = new Map<string, Connection>();
 
-  get size(): number {
-    return this.byAgent.size;
+  private changed: (count: number) => void = () => undefined;
+
+  /** Told how many harnesses are connected whenever that may have changed. */
+  onChange(listener: (count: number) => void): void {
+    this.changed = listener;
   }
 
   /** Enters a connection. Of the same incarnation the newest wins; the older one is closed without a word. */
@@ -38,6 +41,7 @@ export class Connections {
     const before = this.byAgent.get(data.agent.agentId);
     const connection: Connection = { ...data, socket, sessions: new Set(), closed: new AbortController() };
     this.byAgent.set(data.agent.agentId, connection);
+    this.changed(this.byAgent.size);
     if (before !== undefined) {
       if (before.incarnation !== data.incarnation) before.socket.emit('bye', { reason: 'superseded' });
       this.close(before);
@@ -58,6 +62,7 @@ export class Connections {
     }
     if (this.byAgent.get(connection.agent.agentId) !== connection) return false;
     this.byAgent.delete(connection.agent.agentId);
+    this.changed(this.byAgent.size);
     return true;
   }
 

@@ -15,6 +15,7 @@ import { AgentsService } from '../agents/agents.service';
 import { Bus } from '../bus/bus';
 import { CommandsService } from '../commands/commands.service';
 import { toReinsError } from '../common/to-reins-error';
+import { Metrics } from '../metrics/metrics';
 import { SessionLifecycle } from '../sessions/session-lifecycle';
 import { TurnQueue } from '../turns/turn-queue';
 import { type Connection, type ConnectionData, Connections } from './connections';
@@ -46,7 +47,11 @@ export class LinkServer implements OnApplicationBootstrap {
     private readonly commands: CommandsService,
     private readonly agents: AgentsService,
     private readonly bus: Bus,
-  ) {}
+    metrics: Metrics,
+  ) {
+    const connected = metrics.gauge('reins_harnesses_connected', 'Harnesses connected to this controller');
+    connections.onChange((count) => connected.set(count));
+  }
 
   onApplicationBootstrap(): void {
     const httpServer = this.http.httpAdapter.getHttpServer() as HttpServer;

@@ -15,6 +15,7 @@ import { EventLog } from '../events/event-log';
 import { type NewEvent } from '../events/log-event';
 import { LiveTurns } from './live-turns';
 import { EVENT_OF_STATUS, isUnlogged, TurnLifecycle } from './turn-lifecycle';
+import { TurnReport } from './turn-report';
 import { TurnsRepository } from './turns.repository';
 
 /** What became of one event of a push. */
@@ -30,6 +31,7 @@ export class TurnIngest {
     private readonly liveTurns: LiveTurns,
     private readonly lifecycle: TurnLifecycle,
     private readonly log: EventLog,
+    private readonly report: TurnReport,
   ) {}
 
   /** Durable when it resolves with `acked`. Events of turns the harness no longer holds use up their numbers. */
@@ -77,11 +79,13 @@ export class TurnIngest {
     const { type, turnId, data } = item;
     const at = validTime(item.at);
     if (!(type in HARNESS_EVENTS)) {
+      this.report.eventIgnored('unknown_type');
       this.logger.debug({ sessionId, type }, 'an event of an unknown type was ignored');
       return { event: null };
     }
     const refusal = refusedBy(type as HarnessEventType, data);
     if (refusal !== undefined && type !== 'turn.completed') {
+      this.report.eventIgnored('invalid');
       this.logger.warn(
         { sessionId, type, n: item.n, refusal },
         'a harness pushed an event that does not fit the protocol',
@@ -123,7 +127,10 @@ export class TurnIngest {
    */
   private async late(scope: OrgScope, item: EventItem, turnId: string, event: NewEvent): Promise<Verdict> {
     const turn = await this.turns.get(scope, turnId);
-    if (turn === undefined || !isUnlogged(turn, item.generation)) return { event: null, fenced: turnId };
+    if (turn === undefined || !isUnlogged(turn, item.generation)) {
+      this.report.eventIgnored('fenced');
+      return { event: null, fenced: turnId };
+    }
     if (item.type !== 'turn.completed') return { event };
     if (await this.lifecycle.isLogged(scope, turn)) return { event: null };
     return { event: { at: turn.terminal.at, type: item.type, turnId, data: turn.terminal.data }, ended: turnId };

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { TurnCompleted } from '@reins/shared/link/events';
-import { type TurnReport } from '@reins/shared/link/frames';
+import { type TurnReport as ReportedTurn } from '@reins/shared/link/frames';
 import { startInterval, type Interval, isoTime } from '@reins/shared/util';
 import { type OrgScope, orgScope } from '../access/principal';
 import { Bus } from '../bus/bus';
@@ -9,6 +9,7 @@ import { type NewEvent } from '../events/log-event';
 import { LiveTurns } from './live-turns';
 import { type TerminalEvent, type TurnDocument } from './turn.schema';
 import { type TurnEnd, TurnsRepository } from './turns.repository';
+import { TurnReport } from './turn-report';
 
 const MAX_ATTEMPTS = 3;
 const MARK_LOGGED_EVERY_MS = 500;
@@ -33,6 +34,7 @@ export class TurnLifecycle {
     private readonly liveTurns: LiveTurns,
     private readonly log: EventLog,
     private readonly bus: Bus,
+    private readonly report: TurnReport,
   ) {
     this.marking = startInterval({
       everyMs: MARK_LOGGED_EVERY_MS,
@@ -47,7 +49,7 @@ export class TurnLifecycle {
   }
 
   /** leased → running. False: the reporter is fenced. */
-  async started(scope: OrgScope, report: TurnReport): Promise<boolean> {
+  async started(scope: OrgScope, report: ReportedTurn): Promise<boolean> {
     const turn = await this.turns.start(scope, report.turnId, report.generation, new Date());
     if (turn === undefined) {
       // The ack of an earlier report may have been lost.
@@ -60,7 +62,7 @@ export class TurnLifecycle {
   }
 
   /** The harness gives a leased or running turn back unfinished. False: it was not its own any more. */
-  async lost(scope: OrgScope, report: TurnReport): Promise<boolean> {
+  async lost(scope: OrgScope, report: ReportedTurn): Promise<boolean> {
     const live = await this.liveTurns.get(scope, report.turnId, report.generation);
     if (live === undefined) return false;
     const reason = report.reason ?? 'the harness gave the turn back';
@@ -157,6 +159,7 @@ export class TurnLifecycle {
 
   private release(ended: TurnDocument): void {
     this.liveTurns.remove(ended._id);
+    this.report.turnEnded(ended);
     this.bus.publish('turn.queued', { orgId: ended.orgId, sessionId: ended.sessionId });
   }
 
