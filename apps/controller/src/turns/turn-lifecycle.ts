@@ -176,12 +176,14 @@ export class TurnLifecycle {
   }
 }
 
-/** Whether a turn ended under the lease after this one's, with its last words perhaps not in the log yet. */
+/** Whether the holder of this lease ended the turn itself, its last words perhaps not being in the log yet. */
 export function isUnlogged(
   turn: TurnDocument,
   generation: number | undefined,
 ): turn is TurnDocument & { terminal: TerminalEvent } {
-  return turn.terminal !== undefined && turn.generation === (generation ?? -1) + 1;
+  const { terminal } = turn;
+  const byHarness = terminal !== undefined && terminal.data['synthetic'] !== true;
+  return byHarness && turn.generation === (generation ?? -1) + 1;
 }
 
 /** A controller's own event about a turn, stamped now. */
