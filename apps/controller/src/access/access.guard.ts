@@ -19,7 +19,8 @@ export class AccessGuard implements CanActivate {
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean>(PUBLIC_ROUTE, targets)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const principal = await this.authenticator.authenticate(request.headers.authorization);
+    const { authorization, host } = request.headers;
+    const principal = await this.authenticator.authenticate(authorization, host);
     request.principal = principal;
     if (principal.kind === 'agent') {
       if (this.reflector.getAllAndOverride<boolean>(AGENT_ROUTE, targets)) return true;

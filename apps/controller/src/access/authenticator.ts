@@ -30,10 +30,13 @@ export class Authenticator {
     private readonly apiKeys: ApiKeyVerifier,
   ) {}
 
-  /** The principal behind an Authorization header; in dev mode no header means the local administrator. */
-  async authenticate(authorization: string | undefined): Promise<Principal> {
+  /**
+   * The principal behind an Authorization header. In dev mode no header means the local administrator, if the request
+   * was made to a local name: a page from elsewhere whose name was made to point here is not local.
+   */
+  async authenticate(authorization: string | undefined, host?: string): Promise<Principal> {
     if (authorization === undefined) {
-      if (this.config.devMode) return devPrincipal();
+      if (this.config.devMode && this.config.isOwnName(host)) return devPrincipal();
       throw new ReinsError('unauthenticated');
     }
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];

@@ -36,6 +36,20 @@ describe('loadConfig', () => {
     );
   });
 
+  it.each([
+    ['127.0.0.1:3305', true],
+    ['localhost', true],
+    ['[::1]:3305', true],
+    ['reins.example', true],
+    ['attacker.example:3305', false],
+    ['127.attacker.example', false],
+    ['localhost.attacker.example', false],
+    ['', false],
+    [undefined, false],
+  ])('knows whether the Host header %s is its own name: %s', (host, own) => {
+    expect(load({ PUBLIC_URL: 'https://reins.example' }).isOwnName(host)).toBe(own);
+  });
+
   it('treats an empty variable as unset', () => {
     expect(load({ MONGODB_URI: '' }).env.MONGODB_URI).toBeUndefined();
   });

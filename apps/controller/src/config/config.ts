@@ -117,6 +117,15 @@ export class Config {
     return this.env.AUTH_MODE === 'dev';
   }
 
+  /** Whether a Host header names this machine, or the address others are told. */
+  isOwnName(host: string | undefined): boolean {
+    if (host === undefined || !URL.canParse(`http://${host}`)) return false;
+    const { hostname } = new URL(`http://${host}`);
+    const told = this.env.PUBLIC_URL ?? this.env.AIWM_PUBLIC_URL;
+    const isTold = told !== undefined && new URL(told).hostname === hostname;
+    return isTold || LOOPBACK.has(hostname) || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+  }
+
   /** The address that snippets and harnesses get, without a trailing slash. `port` is the one really bound. */
   publicUrl(port: number): string {
     const configured = this.env.PUBLIC_URL ?? this.env.AIWM_PUBLIC_URL;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { type Connection, type mongo } from 'mongoose';
 import { type OrgScope } from '../access/principal';
-import { TenantRepository } from '../database/tenant.repository';
+import { isDuplicateKey, TenantRepository } from '../database/tenant.repository';
 import { SEGMENT, type SegmentDocument, segmentId, segmentRange, segmentSchema } from './segment.schema';
 
 /** Where a session's log stands: what the next segment is built on. */
@@ -25,10 +25,15 @@ export class SegmentsRepository extends TenantRepository<SegmentDocument> {
    * durable. Goes around mongoose's casting: this is the hottest write, and its documents are built a few lines away.
    */
   async insertAll(segments: SegmentDocument[]): Promise<Set<string>> {
+    const [first] = segments;
+    if (first === undefined) return new Set();
     try {
-      await this.model.collection.insertMany(segments as never[], { ordered: false });
+      // One alone, the common case of a quiet controller, needs none of the driver's bulk machinery.
+      if (segments.length === 1) await this.model.collection.insertOne(first as never);
+      else await this.model.collection.insertMany(segments as never[], { ordered: false });
       return new Set();
     } catch (error) {
+      if (segments.length === 1 && isDuplicateKey(error)) return new Set([first._id]);
       const refused = duplicateIds(error, segments);
       if (refused === undefined) throw error;
       return refused;

@@ -37,8 +37,10 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
     }
   }
 
-  get(scope: OrgScope, id: string): Promise<SessionDocument | undefined> {
-    return this.findOne(scope, { _id: id });
+  /** Goes around mongoose: every prompt waits for it, and a look-up by two strings has nothing to cast. */
+  async get(scope: OrgScope, id: string): Promise<SessionDocument | undefined> {
+    const found = await this.model.collection.findOne(this.scoped(scope, { _id: id }) as never);
+    return (found as SessionDocument | null) ?? undefined;
   }
 
   list(scope: OrgScope, filter: SessionFilter, page: Page): Promise<{ items: SessionDocument[]; total: number }> {

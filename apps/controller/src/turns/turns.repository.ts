@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { turnMachine, type TurnEvent } from '@reins/shared/state';
-import { type Connection } from 'mongoose';
+import { type Connection, type QueryFilter } from 'mongoose';
 import { type OrgScope } from '../access/principal';
 import { isDuplicateKey, type Page, TenantRepository } from '../database/tenant.repository';
 import { type TerminalEvent, TURN, type TurnDocument, type TurnResult, turnSchema } from './turn.schema';
@@ -57,7 +57,10 @@ export class TurnsRepository extends TenantRepository<TurnDocument> {
     return this.findPage(scope, { sessionId }, page, { order: -1 });
   }
 
-  /** Leases the oldest queued turn outside of the busy lanes. 'contended': a lane was not as free as thought. */
+  /**
+   * Leases the oldest queued turn outside of the busy lanes. 'contended': a lane was not as free as thought. Goes around
+   * mongoose: a caller waits for it, and every value in it is made here.
+   */
   async lease(
     scope: OrgScope,
     sessionId: string,
@@ -65,13 +68,16 @@ export class TurnsRepository extends TenantRepository<TurnDocument> {
     holder: LeaseHolder,
     times: { leaseUntil: Date; startBy: Date },
   ): Promise<TurnDocument | undefined | 'contended'> {
+    const filter = { sessionId, status: 'queued', ...(busyLanes.length > 0 && { lane: { $nin: busyLanes } }) };
+    const { agentId, incarnation } = holder;
+    const leased = { status: turnMachine.target('lease'), live: true, agentId, incarnation, ...times };
     try {
-      return await this.updateOne(
-        scope,
-        { sessionId, status: 'queued', ...(busyLanes.length > 0 && { lane: { $nin: busyLanes } }) },
-        { $set: { status: turnMachine.target('lease'), live: true, ...holder, ...times }, $inc: { generation: 1 } },
-        { order: 1 },
+      const turn = await this.model.collection.findOneAndUpdate(
+        this.scoped(scope, filter as QueryFilter<TurnDocument>) as never,
+        { $set: leased, $inc: { generation: 1 } } as never,
+        { sort: { order: 1 }, returnDocument: 'after' },
       );
+      return (turn as TurnDocument | null) ?? undefined;
     } catch (error) {
       if (isDuplicateKey(error)) return 'contended';
       throw error;
