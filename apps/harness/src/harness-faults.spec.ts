@@ -146,13 +146,13 @@ describe('faults of the link', () => {
         return {};
       },
       (scripted) => {
-        scripted.leaseMs = 5_300;
+        scripted.leaseMs = 1_200;
         scripted.heartbeatMs = 60_000;
       },
     );
     peer.turn('req-1');
     await peer.until('the start', () => peer.bodies('turn.started').length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     const before = peer.bodies('heartbeat').length;
     peer.script('heartbeat', () => ({ error: { code: 'database_unavailable', message: 'no' } }));
     release();
