@@ -74,7 +74,7 @@ export class TurnsRepository extends TenantRepository<TurnDocument> {
     try {
       const turn = await this.model.collection.findOneAndUpdate(
         this.scoped(scope, filter as QueryFilter<TurnDocument>) as never,
-        { $set: leased, $inc: { generation: 1 } } as never,
+        { $set: leased, $inc: { generation: 1 } },
         { sort: { order: 1 }, returnDocument: 'after' },
       );
       return (turn as TurnDocument | null) ?? undefined;
