@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Response } from 'express';
+import { retry } from '@reins/shared/util';
 import { type OrgScope } from '../access/principal';
+import { Background } from '../bus/background';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
 import { type LogEvent } from '../events/log-event';
@@ -11,12 +13,16 @@ import { TurnsService } from '../turns/turns.service';
 import { errorOf, resultOf } from './turn-answer';
 import { completeEvent, errorEvent, toVwmEvent, type VwmEvent } from './vwm-stream';
 
+/** A database that is away for a moment does not cost the caller the answer. */
+const READ_AGAIN_MS = [200, 1000, 3000, 10_000];
+
 /** Shows one turn to one caller in VWM's words, from its first event to its last. */
 @Injectable()
 export class PromptStreams {
   constructor(
     private readonly log: EventLog,
     private readonly turns: TurnsService,
+    private readonly background: Background,
     private readonly config: Config,
   ) {}
 
@@ -40,7 +46,9 @@ export class PromptStreams {
         if (event.turnId !== turn._id) return;
         const mapped = toVwmEvent(event);
         if (mapped !== undefined) send(seq, mapped);
-        if (event.type === 'turn.completed') void this.finish(scope, turn, seq, send, stream);
+        if (event.type === 'turn.completed') {
+          this.background.start('the last event of a stream', () => this.finish(scope, turn, seq, send, stream));
+        }
       },
       onReset: (firstSeq) => stream.send(JSON.stringify({ firstSeq }), { event: 'reset' }),
       onCaughtUp: () => undefined,
@@ -56,7 +64,8 @@ export class PromptStreams {
     stream: SseStream,
   ): Promise<void> {
     try {
-      const ended = await this.turns.get(scope, turn.sessionId, turn._id);
+      const read = () => this.turns.get(scope, turn.sessionId, turn._id);
+      const ended = await retry(read, { delaysMs: READ_AGAIN_MS, signal: stream.signal });
       const error = errorOf(ended);
       send(seq, error === undefined ? completeEvent(resultOf(ended)) : errorEvent(error.code, error.message, turn._id));
     } finally {

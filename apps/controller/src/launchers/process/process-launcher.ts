@@ -142,9 +142,9 @@ export class ProcessLauncher extends Launcher {
     if (watched.exited.signal.aborted) return;
     watched.exited.abort();
     if (this.watched.get(sessionId) === watched) this.watched.delete(sessionId);
-    const said = exitCode === 0 ? undefined : await lastLine(logPath(this.table.folder(sessionId)));
-    const message = describeExit(exitCode, signal) + (said === undefined ? '' : `: ${said}`);
     try {
+      const said = exitCode === 0 ? undefined : await lastLine(logPath(this.table.folder(sessionId)));
+      const message = describeExit(exitCode, signal) + (said === undefined ? '' : `: ${said}`);
       await this.listener({ orgId, sessionId, launchId, kind: 'exited', exitCode, signal, message });
     } catch (error) {
       this.logger.error({ err: error, sessionId }, 'an exit could not be recorded; it is told again');
