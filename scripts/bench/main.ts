@@ -38,15 +38,16 @@ async function main(): Promise<void> {
       process.stderr.write(`${id} failed: ${(error as Error).stack ?? String(error)}\n`);
     }
   }
-  const run = { ...machine, loadAfter: describeMachine().load, database, command: commandLine(), rows: reports };
+  const run = { ...machine, loadAfter: describeMachine().load, database, command: commandLine(options), rows: reports };
   process.stdout.write(`\nload ${run.loadAfter.toFixed(1)} at the end\n`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, undefined, 2)}\n`);
   if (options.writeDocs) writeDocs(run);
 }
 
-function commandLine(): string {
-  const shown = process.argv.slice(2).filter((argument) => argument !== '--write-docs');
-  return ['npm run bench', ...(shown.length === 0 ? [] : ['--', ...shown])].join(' ');
+/** The command for the reader of the figures; where this run left its files is nobody's business. */
+function commandLine({ rows, iterations, sessions, rate, seconds }: Options): string {
+  const sizes = `--iterations ${iterations} --sessions ${sessions} --rate ${rate} --seconds ${seconds}`;
+  return `npm run bench -- ${rows.join(' ')} ${sizes}`;
 }
 
 main().then(

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Machine } from './machine';
@@ -10,11 +11,15 @@ export interface Run extends Machine {
   rows: RowReport[];
 }
 
-const PAGE = join(__dirname, '../../../docs/reference/benchmarks.md');
+const ROOT = join(__dirname, '../../..');
+const PAGE = join(ROOT, 'docs/reference/benchmarks.md');
 
 /** Puts the figures of a run between the page's markers; rows that did not run keep what they have. */
-export function writeDocs(run: Run, page: string = PAGE): void {
-  writeFileSync(page, withFigures(readFileSync(page, 'utf8'), run));
+export function writeDocs(run: Run): void {
+  writeFileSync(PAGE, withFigures(readFileSync(PAGE, 'utf8'), run));
+  execFileSync(join(ROOT, 'node_modules/.bin/prettier'), ['--write', '--log-level', 'warn', PAGE], {
+    stdio: 'inherit',
+  });
 }
 
 /** Throws where the page has no markers for a row. */
