@@ -23,6 +23,27 @@ export interface Schema {
   maxItems?: number;
 }
 
+export interface Parameter {
+  in: 'path' | 'query' | 'header';
+  name: string;
+  schema: Schema;
+}
+
+export interface Operation {
+  parameters?: Parameter[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
+}
+
+export interface OpenApi {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+export interface Route extends Operation {
+  method: string;
+  path: string;
+}
+
 /** Values no field was made for. `undefined` leaves the field out. */
 export const NASTY: readonly unknown[] = [
   undefined,

@@ -15,7 +15,9 @@ import {
   judge,
   mustBeRefused,
   NASTY,
+  type OpenApi,
   outside,
+  type Route,
   type Schema,
   short,
   spoil,
@@ -26,23 +28,6 @@ const HARNESS_COMMAND = JSON.stringify([process.execPath, join(__dirname, '../su
 /** A request that takes longer hangs. */
 const ANSWER_WITHIN_MS = 20_000;
 
-interface Parameter {
-  in: 'path' | 'query' | 'header';
-  name: string;
-  schema: Schema;
-}
-interface Operation {
-  parameters?: Parameter[];
-  requestBody?: { content: Record<string, { schema: Schema }> };
-}
-interface OpenApi {
-  paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, Schema> };
-}
-interface Route extends Operation {
-  method: string;
-  path: string;
-}
 interface Sent {
   headers?: Record<string, string | string[]>;
   body?: string;
