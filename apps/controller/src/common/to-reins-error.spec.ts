@@ -22,6 +22,8 @@ describe('toReinsError', () => {
 
   it('tells an unreachable database from a bug', () => {
     expect(toReinsError(new MongoServerSelectionError('connect ENOENT')).code).toBe('database_unavailable');
+    const broken = Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' });
+    expect(toReinsError(broken).code).toBe('database_unavailable');
     const bug = toReinsError(new TypeError('x is undefined'));
     expect(bug.code).toBe('internal');
     expect(bug.message).not.toContain('undefined');

@@ -7,6 +7,15 @@ import { ZodError } from 'zod';
 const DATABASE_DOWN =
   /^(MongoNetwork|MongoServerSelection|MongoPoolCleared|MongoPoolClosed|MongoNotConnected|MongoTopologyClosed|MongoWaitQueueTimeout|MongooseServerSelection|MongoOperationTimeout|MongoClientClosed)/;
 
+/** A connection that breaks in the middle of a command shows as the system's own error. */
+const BROKEN_CONNECTION = new Set(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ENOENT']);
+
+function isDatabaseDown(error: Error & { code?: unknown; syscall?: unknown }): boolean {
+  if (DATABASE_DOWN.test(error.name) || /initial connection is complete/.test(error.message)) return true;
+  const onSocket = error.syscall === 'write' || error.syscall === 'read' || error.syscall === 'connect';
+  return onSocket && typeof error.code === 'string' && BROKEN_CONNECTION.has(error.code);
+}
+
 /** Whatever was thrown, as an error of the table; anything unknown becomes `internal` and keeps its cause for the log. */
 export function toReinsError(thrown: unknown): ReinsError {
   if (thrown instanceof ReinsError) return thrown;
@@ -14,7 +23,7 @@ export function toReinsError(thrown: unknown): ReinsError {
   if (thrown instanceof ZodError) return validationError(thrown);
   if (thrown instanceof HttpException) return ofStatus(thrown.getStatus(), thrown);
   if (thrown instanceof Error) {
-    if (DATABASE_DOWN.test(thrown.name) || /initial connection is complete/.test(thrown.message)) {
+    if (isDatabaseDown(thrown)) {
       return new ReinsError('database_unavailable', { cause: thrown, retryAfterMs: 1000 });
     }
     const parser = thrown as Error & { status?: unknown; type?: unknown };

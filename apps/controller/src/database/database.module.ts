@@ -2,7 +2,10 @@ import { Global, Injectable, Module, type OnModuleInit } from '@nestjs/common';
 import { InjectConnection, MongooseModule } from '@nestjs/mongoose';
 import { type Connection } from 'mongoose';
 import { Config } from '../config/config';
+import { wakeWritersOfClosedSockets } from './closed-sockets';
 import { DatabaseAddress } from './database-address';
+
+wakeWritersOfClosedSockets();
 
 /** A database that is away at the boot is waited for: the controller does not crash in a loop over it. */
 const FOREVER = Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,23 @@
+import { subscribe } from 'node:diagnostics_channel';
+import { type Socket } from 'node:net';
+
+let subscribed = false;
+
+/**
+ * Wakes whoever waits to go on writing to a connection that has closed.
+ *
+ * The MongoDB driver (7.8) waits for `drain` after a write that returned false. A write to a socket that was destroyed an
+ * instant before returns false too, without an error, and its `drain` never comes: the operation would wait for ever,
+ * whatever time-outs are set. Woken, the driver looks at the connection, finds it closed and fails as it should. Seen
+ * when the database is killed under load; a test kills it.
+ */
+export function wakeWritersOfClosedSockets(): void {
+  if (subscribed) return;
+  subscribed = true;
+  subscribe('net.client.socket', (message) => {
+    const { socket } = message as { socket: Socket };
+    socket.once('close', () => {
+      if (socket.listenerCount('drain') > 0) socket.emit('drain');
+    });
+  });
+}
