@@ -1,6 +1,10 @@
 import { type Collection, MongoClient } from 'mongodb';
 import { seeded } from './embedded-mongo/random';
+import { wakeWritersOfClosedSockets } from '@reins/shared/util/closed-sockets';
 import { ServerProcess } from './embedded-mongo/server-process';
+
+// The servers here are killed under the driver's hands.
+wakeWritersOfClosedSockets();
 
 interface Item {
   _id: number;

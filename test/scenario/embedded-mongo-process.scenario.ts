@@ -5,7 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
 import { ensureEmbeddedMongo, stopEmbeddedMongo } from '@reins/embedded-mongo';
+import { wakeWritersOfClosedSockets } from '@reins/shared/util/closed-sockets';
 import { ENTRY, refusal, ServerProcess } from './embedded-mongo/server-process';
+
+// The servers here are killed under the driver's hands.
+wakeWritersOfClosedSockets();
 
 const run = promisify(execFile);
 let server: ServerProcess;

@@ -2,7 +2,7 @@ import { Global, Injectable, Module, type OnModuleInit } from '@nestjs/common';
 import { InjectConnection, MongooseModule } from '@nestjs/mongoose';
 import { type Connection } from 'mongoose';
 import { Config } from '../config/config';
-import { wakeWritersOfClosedSockets } from './closed-sockets';
+import { wakeWritersOfClosedSockets } from '@reins/shared/util/closed-sockets';
 import { DatabaseAddress } from './database-address';
 
 wakeWritersOfClosedSockets();
