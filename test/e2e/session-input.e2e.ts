@@ -168,7 +168,7 @@ function rightBody(route: Route): Record<string, unknown> {
   return { prompt: 'p', subsessionId: 's', timeout: 5, breadcrumbs: ['b'] };
 }
 
-const LISTS_BY_ID = ['/admin/workers/{id}/sessions', '/sessions/{id}/operations'];
+const LISTS_BY_ID = ['/admin/workers/{id}/sessions'];
 
 jest.setTimeout(180_000);
 

@@ -1,11 +1,14 @@
 import { type Response } from 'express';
-import { type Interval, startInterval } from '@reins/shared/util';
+import { type Interval, startInterval, systemClock } from '@reins/shared/util';
 
 export interface SseOptions {
   pingMs: number;
   /** Unread bytes after which the viewer is told `lagged` and closed. */
   backlogBytes: number;
 }
+
+/** With less than this unread, a replay goes on. */
+const READY_BELOW_BYTES = 64 * 1024;
 
 /** One server-sent event stream to one client. Heads go out at once; a client that stops reading is closed, not skipped. */
 export class SseStream {
@@ -44,6 +47,23 @@ export class SseStream {
     this.write(`${id}${event}data: ${json}\n\n`);
   }
 
+  /**
+   * Resolves when the client has read enough for more to be sent, at once where it keeps up. A client that reads nothing
+   * for two pings is told `lagged`. For replays, which could fill the memory faster than anyone reads.
+   */
+  async ready(): Promise<void> {
+    if (this.response.writableLength < READY_BELOW_BYTES || this.aborted.signal.aborted) return;
+    const drained = new AbortController();
+    const onDrain = (): void => drained.abort();
+    this.response.once('drain', onDrain);
+    const over = AbortSignal.any([drained.signal, this.aborted.signal]);
+    await systemClock.sleep(2 * this.options.pingMs, over).then(
+      () => this.lag(),
+      () => undefined,
+    );
+    this.response.off('drain', onDrain);
+  }
+
   close(): void {
     if (!this.response.writableEnded) this.response.end();
     this.abort();
@@ -52,12 +72,14 @@ export class SseStream {
   private write(text: string): void {
     if (this.aborted.signal.aborted || this.response.writableEnded) return;
     this.response.write(text);
-    if (this.response.writableLength > this.options.backlogBytes) {
-      this.response.write(
-        'event: lagged\ndata: {"reason":"the viewer reads too slowly; resume with Last-Event-ID"}\n\n',
-      );
-      this.close();
-    }
+    if (this.response.writableLength > this.options.backlogBytes) this.lag();
+  }
+
+  private lag(): void {
+    if (this.aborted.signal.aborted) return;
+    const reason = 'the viewer reads too slowly; resume with Last-Event-ID';
+    this.response.write(`event: lagged\ndata: ${JSON.stringify({ reason })}\n\n`);
+    this.close();
   }
 
   private abort(): void {

@@ -29,7 +29,7 @@ export class OperationsController {
     @Query() page: PageQueryDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<OperationView[]> {
-    const { items, total } = await this.operations.list(scopeOf(caller), { sessionId }, page);
+    const { items, total } = await this.operations.ofSession(scopeOf(caller), sessionId, page);
     response.setHeader(HEADERS.totalCount, total);
     return items;
   }

@@ -61,12 +61,10 @@ export class OperationsService {
     return toOperationView(operation);
   }
 
-  async list(
-    scope: OrgScope,
-    filter: { sessionId?: string },
-    page: Page,
-  ): Promise<{ items: OperationView[]; total: number }> {
-    const { items, total } = await this.operations.list(scope, filter, page);
+  /** Every session has at least the operation that created it: none means there is no such session. */
+  async ofSession(scope: OrgScope, sessionId: string, page: Page): Promise<{ items: OperationView[]; total: number }> {
+    const { items, total } = await this.operations.list(scope, { sessionId }, page);
+    if (total === 0) throw new ReinsError('session_not_found');
     return { items: items.map(toOperationView), total };
   }
 

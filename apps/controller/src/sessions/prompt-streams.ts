@@ -50,6 +50,7 @@ export class PromptStreams {
           this.background.start('the last event of a stream', () => this.finish(scope, turn, seq, send, stream));
         }
       },
+      ready: () => stream.ready(),
       onReset: (firstSeq) => stream.send(JSON.stringify({ firstSeq }), { event: 'reset' }),
       onCaughtUp: () => undefined,
       signal: stream.signal,

@@ -23,6 +23,7 @@ export class SessionStreams {
       sessionId,
       after,
       onEvent: ({ seq, json }) => stream.send(json, { id: seq }),
+      ready: () => stream.ready(),
       onReset: (firstSeq) => stream.send(JSON.stringify({ firstSeq }), { event: 'reset' }),
       onCaughtUp: (tail) => stream.send(JSON.stringify({ tail }), { event: 'caught-up' }),
       signal: stream.signal,
