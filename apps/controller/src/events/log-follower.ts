@@ -29,7 +29,7 @@ export async function followLog(log: Pick<EventLog, 'subscribe' | 'replay'>, opt
   let cursor = options.after;
   let replaying = true;
   let early: LogEvent[] = [];
-  let overflowed = false;
+  let overflowed: boolean;
 
   const deliver = (event: LogEvent): void => {
     if (event.seq <= cursor) return;
