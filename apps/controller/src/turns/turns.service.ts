@@ -80,11 +80,11 @@ export class TurnsService {
       result: null,
     });
     if (!created) return turn;
-    const queued = this.log.append(scope, turn.sessionId, [
-      eventOf('turn.queued', turn, { attempt: 1, lane: turn.lane }),
-    ]);
+    // The harness that waits comes first: its lease is under way when the event is written, and whatever the harness says
+    // of the turn comes after both.
     this.bus.publish('turn.queued', { orgId: scope.orgId, sessionId: turn.sessionId });
-    await queued;
+    await nextTurnOfLoop();
+    await this.log.append(scope, turn.sessionId, [eventOf('turn.queued', turn, { attempt: 1, lane: turn.lane })]);
     return turn;
   }
 
@@ -246,6 +246,8 @@ export class TurnsService {
     return this.lastOrder;
   }
 }
+
+const nextTurnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
