@@ -44,6 +44,12 @@ function nextPrompt({ cli }: Options): string {
 
 /** What Claude Code needs: its executable, and a model service it may talk to. */
 async function claudeEnvironment(options: Options, processes: Processes): Promise<Record<string, string>> {
+  const key = process.env['ANTHROPIC_API_KEY'] ?? process.env['CLAUDE_CODE_OAUTH_TOKEN'];
+  if (!options.modelServer && key === undefined) {
+    throw new Error(
+      'Claude Code needs ANTHROPIC_API_KEY (or CLAUDE_CODE_OAUTH_TOKEN). Without one, add --model-server.',
+    );
+  }
   step('Installing Claude Code (once)');
   const executable = await installAgentCli('claude-code', { progress: say });
   const env: Record<string, string> = { CLAUDE_PATH: executable };
@@ -59,11 +65,6 @@ async function claudeEnvironment(options: Options, processes: Processes): Promis
       (await processes.start('model-server', args, process.env, MODEL_SERVER_WITHIN_MS));
     say(`model server at ${server.url}`);
     return { ...env, ANTHROPIC_BASE_URL: server.url, ANTHROPIC_API_KEY: 'local-model-server' };
-  }
-  if (process.env['ANTHROPIC_API_KEY'] === undefined && process.env['CLAUDE_CODE_OAUTH_TOKEN'] === undefined) {
-    throw new Error(
-      'Claude Code needs ANTHROPIC_API_KEY (or CLAUDE_CODE_OAUTH_TOKEN). Without one, add --model-server.',
-    );
   }
   return env;
 }
