@@ -5,6 +5,7 @@ import { ZodValidationPipe } from 'nestjs-zod';
 import { AccessGuard } from './access/access.guard';
 import { AccessModule } from './access/access.module';
 import { AgentsModule } from './agents/agents.module';
+import { AuditModule } from './audit/audit.module';
 import { BusModule } from './bus/bus.module';
 import { ErrorFilter } from './common/error.filter';
 import { loggerOptions } from './common/logger-options';
@@ -30,6 +31,7 @@ export class AppModule {
         DatabaseModule,
         BusModule,
         AccessModule,
+        AuditModule,
         MetricsModule,
         HealthModule,
         DefinitionsModule,

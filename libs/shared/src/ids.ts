@@ -14,6 +14,10 @@ export const ID_PREFIXES = {
   apiKey: 'key',
   incarnation: 'inc',
   launch: 'run',
+  audit: 'aud',
+  viewerToken: 'vt',
+  enrollmentToken: 'enr',
+  agentEvent: 'ev',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -31,8 +31,24 @@ export interface AgentDocument extends TenantDocument {
   /** Tokens with another version are refused. */
   tokenVersion: number;
 
+  /**
+   * A keyed digest of a secret that is known to be right, so that proving it again costs no bcrypt, whichever controller
+   * is asked. Bound to the hash it was checked against.
+   */
+  secretProof?: string;
+  /** Set when an administrator wants the harness to fetch itself a new secret; cleared when it has. */
+  rotationRequestedAt?: Date;
+
   /** Managed agents: the one session they were minted for. */
   sessionId?: string;
+
+  /** Set by self-registration: the enrollment token it came with, and what the harness says it is. */
+  enrollmentId?: string;
+  labels: Record<string, string>;
+
+  /** Autonomous agents as hosts: whether new sessions may be given to them, and those they have. */
+  acceptsSessions: boolean;
+  boundSessions: string[];
 
   /** The process that speaks for the agent now, and those that must not come back. */
   incarnation?: string;
@@ -40,6 +56,10 @@ export interface AgentDocument extends TenantDocument {
   incarnationOpen: boolean;
   supersededIncarnations: { incarnation: string; at: Date }[];
   harness?: HarnessFacts;
+  /** Whether it counts as connected, as the last change of presence said. */
+  online: boolean;
+  /** How often it says it beats; three missed beats make it offline. */
+  beatEveryMs: number;
   /** Null after a disconnect; `lastConnectedAt` stays. */
   connectedAt: Date | null;
   lastConnectedAt: Date | null;
@@ -82,7 +102,15 @@ export const agentSchema = new Schema<AgentDocument>(
     previousSecretHash: String,
     previousSecretUntil: Date,
     tokenVersion: { type: Number, required: true },
+    secretProof: String,
+    rotationRequestedAt: Date,
     sessionId: String,
+    enrollmentId: String,
+    labels: { ...mixed, default: {} },
+    acceptsSessions: { type: Boolean, default: true },
+    boundSessions: { type: [String], default: [] },
+    online: { type: Boolean, default: false },
+    beatEveryMs: { type: Number, default: 60_000 },
     incarnation: String,
     incarnationOpen: { type: Boolean, default: false },
     supersededIncarnations: { type: [{ _id: false, incarnation: String, at: Date }], default: [] },
