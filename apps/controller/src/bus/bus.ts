@@ -13,6 +13,12 @@ export interface BusMessages {
   'agent.connected': { orgId: string; agentId: string; incarnation: string };
   /** The connect answer of the agent would be another one now. */
   'agent.configured': { orgId: string; agentId: string; configVersion: string };
+  /** A definition was edited: whoever is configured from it has a new configuration. */
+  'definition.changed': {
+    orgId: string;
+    kind: 'instruction' | 'tool' | 'worker' | 'skill' | 'systemInstructions';
+    id: string;
+  };
   /** The session may have a turn to pull. */
   'turn.queued': { orgId: string; sessionId: string };
   /** The session has a command to deliver. */
