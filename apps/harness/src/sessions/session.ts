@@ -14,7 +14,7 @@ import { Lease } from '../turns/lease';
 import { LiveTurn, type StopCause } from '../turns/live-turn';
 import { TurnRunner, type TurnRunnerOptions } from '../turns/turn-runner';
 import { bootstrapWorkspace, saveRepositories } from '../workspace/bootstrap';
-import { instructionFileName } from '../workspace/instruction-file';
+import { instructionFileName, writeInstruction } from '../workspace/instruction-file';
 import { SessionState } from './session-state';
 
 /** What a session needs of the harness it lives in. */
@@ -65,12 +65,16 @@ export class Session {
   private readonly log: Logger;
   private phase: 'starting' | 'ready' | 'ending' | 'closed' = 'starting';
   private timings: Record<string, number> | undefined;
+  private descriptor: SessionDescriptor;
+  /** The text the agent's instruction file has. */
+  private writtenInstruction: string | undefined;
   private readyHeard = false;
   private sayingReady = false;
 
   constructor(private readonly options: SessionOptions) {
     const { descriptor, stateDir, incarnation, host, clock } = options;
     this.log = options.log.child({ sessionId: descriptor.id });
+    this.descriptor = descriptor;
     this.state = new SessionState(join(stateDir, 'state.json'));
     this.channel = new EventChannel({
       sessionId: descriptor.id,
@@ -87,11 +91,12 @@ export class Session {
       loadDriver: () => host.loadDriver(descriptor.cliType),
       setup: () => ({
         ...host.configuration(),
-        session: descriptor,
+        session: this.descriptor,
         workspace: options.workspace,
         stateDir: join(stateDir, 'agent'),
         env: host.childEnv,
       }),
+      prepare: ({ instruction }) => this.renewInstruction(instruction),
       resumeIdOf: (lane) => this.conversationOf(lane),
       maxWarm: options.maxLanes,
       log: this.log,
@@ -100,7 +105,7 @@ export class Session {
     this.runner = new TurnRunner({
       workspace: options.workspace,
       ignoredFiles: new Set(instructionFile === undefined ? [] : [instructionFile]),
-      defaultTimeoutMs: descriptor.limits.turnTimeoutMs,
+      defaultTimeoutMs: () => this.descriptor.limits.turnTimeoutMs,
       channel: this.channel,
       lanes: this.lanes,
       report: (frame, body) => host.request(frame, body),
@@ -146,13 +151,19 @@ export class Session {
     return this.state.lastCommand;
   }
 
+  /** The session as its worker is defined now: the next turn of each lane goes by it, a running one keeps its own. */
+  reconfigure(descriptor: SessionDescriptor): void {
+    this.descriptor = descriptor;
+  }
+
   /** Makes the workspace and says so. Rejects with CloneFailed where a repository cannot be had. */
   async start(): Promise<void> {
     const { workspace, descriptor, host, clock } = this.options;
+    const { instruction } = host.configuration();
     this.timings = await bootstrapWorkspace({
       workspace,
       session: descriptor,
-      instruction: host.configuration().instruction,
+      instruction,
       env: host.childEnv,
       clock,
       onProgress: (level, message) => {
@@ -160,6 +171,7 @@ export class Session {
         void this.channel.publish({ type: 'log', data: { level, message } });
       },
     });
+    this.writtenInstruction = instruction;
     if (this.phase === 'starting') this.phase = 'ready';
     await this.sayReady();
   }
@@ -295,6 +307,19 @@ export class Session {
     host.onChange();
   }
 
+  /** Only when the text has changed: what the agent itself wrote into its file stays otherwise. */
+  private async renewInstruction(instruction: string): Promise<void> {
+    if (instruction === this.writtenInstruction) return;
+    try {
+      await writeInstruction(this.options.workspace, this.descriptor.cliType, instruction);
+      this.writtenInstruction = instruction;
+    } catch (error) {
+      const message = `the new instruction could not be written, the agent goes by the old one: ${describeError(error)}`;
+      this.log.error(message);
+      await this.channel.publish({ type: 'log', data: { level: 'error', message } });
+    }
+  }
+
   private leasesHold(): boolean {
     if (!this.liveTurns.some((turn) => turn.lease.fencesItself)) return true;
     this.options.host.onDoubt();
@@ -302,7 +327,7 @@ export class Session {
   }
 
   private conversationOf(lane: string): string | undefined {
-    return this.state.conversationOf(lane) ?? this.options.descriptor.resume?.lanes[lane];
+    return this.state.conversationOf(lane) ?? this.descriptor.resume?.lanes[lane];
   }
 
   private async sayReady(): Promise<void> {

@@ -14,6 +14,8 @@ interface Lane {
 export interface LanesOptions {
   loadDriver: () => Promise<DriverFactory>;
   setup: () => LaneSetup;
+  /** Called before an agent is started with a setup, for what it reads from files. */
+  prepare?: (setup: LaneSetup) => Promise<void>;
   /** The CLI's conversation id a lane carries on. */
   resumeIdOf: (lane: string) => string | undefined;
   /** Agents that stay up between turns; the longest unused one is stopped first. */
@@ -32,7 +34,8 @@ export class Lanes {
   async acquire(name: string): Promise<Driver> {
     const setup = this.options.setup();
     const fingerprint = JSON.stringify([
-      setup.session,
+      // The conversations to resume are this lane's own and change with every turn.
+      { ...setup.session, resume: null },
       setup.instruction,
       setup.settings,
       setup.mcpServers,
@@ -70,6 +73,7 @@ export class Lanes {
   private async open(name: string, setup: LaneSetup, fingerprint: string): Promise<Lane> {
     await this.makeRoom();
     const create = await this.options.loadDriver();
+    await this.options.prepare?.(setup);
     const log = this.options.log.child({ lane: name });
     const driver = create({ ...setup, lane: name, resumeId: this.options.resumeIdOf(name), log });
     const lane: Lane = { driver, setup: fingerprint, busy: true, lastUsed: ++this.uses };

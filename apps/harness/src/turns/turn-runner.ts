@@ -16,7 +16,7 @@ export interface TurnRunnerOptions {
   workspace: string;
   /** Files in the workspace's own folder that the harness wrote itself. */
   ignoredFiles: ReadonlySet<string>;
-  defaultTimeoutMs: number;
+  defaultTimeoutMs: () => number;
   channel: EventChannel;
   lanes: Lanes;
   report: (frame: 'turn.started' | 'turn.lost', body: TurnReport) => Promise<TurnReportAck>;
@@ -88,7 +88,7 @@ export class TurnRunner {
     if (turn.signal.aborted) return stoppedOutcome(turn.stopCause, undefined);
     const over = new AbortController();
     void clock
-      .sleep(turn.pulled.timeoutMs ?? defaultTimeoutMs, over.signal)
+      .sleep(turn.pulled.timeoutMs ?? defaultTimeoutMs(), over.signal)
       .then(() => turn.stop('timeout'))
       .catch(() => undefined);
     const prompting = (async (): Promise<Outcome> => {

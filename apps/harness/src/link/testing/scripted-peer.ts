@@ -204,7 +204,7 @@ export class ScriptedPeer {
     const named = hello.sessions.map(({ sessionId, turns }) => ({
       sessionId,
       acked: this.eventsOf(sessionId).length,
-      session: { ...SESSION, id: sessionId },
+      session: { ...(this.session ?? SESSION), id: sessionId },
       turns: turns.map(({ turnId, generation }) => ({ turnId, generation, verdict: this.verdict })),
     }));
     return {
