@@ -1,0 +1,80 @@
+import { mergeSettings } from '../config/settings';
+import { type AgentConfiguration } from '../link/controller-api';
+import { describeError, type Logger } from '../log/logger';
+import { type AgentContext, type EffectiveConfiguration } from './agent-context';
+
+export interface ConfiguredAgentOptions {
+  /** The environment below the controller's settings. */
+  env: Readonly<Record<string, string>>;
+  /** Fetches the configuration of the version the controller has named. */
+  fetch: () => Promise<AgentConfiguration>;
+  log: Logger;
+}
+
+type Listener = (configuration: EffectiveConfiguration) => void;
+
+/** Holds the agent's configuration, renews it when the controller names another version, and tells who wants to know. */
+export class ConfiguredAgent implements AgentContext {
+  private answer: AgentConfiguration | undefined;
+  private readonly listeners = new Set<Listener>();
+  private refreshing = false;
+
+  constructor(private readonly options: ConfiguredAgentOptions) {}
+
+  /** The controller's last answer, as it was. */
+  get remote(): AgentConfiguration | undefined {
+    return this.answer;
+  }
+
+  get isManaged(): boolean {
+    return this.answer?.session != null;
+  }
+
+  configuration(): EffectiveConfiguration {
+    return {
+      instruction: this.answer?.instruction ?? '',
+      settings: mergeSettings(this.answer?.settings ?? {}, this.options.env),
+      allowedTools: (this.answer?.tools ?? []).flatMap(({ name }) => (typeof name === 'string' ? [name] : [])),
+      mcpServers: withoutUndefined(this.answer?.mcpServers ?? {}),
+      mode: 'remote',
+    };
+  }
+
+  onConfigured(listener: Listener): () => void {
+    this.listeners.add(listener);
+    if (this.answer !== undefined) listener(this.configuration());
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** Takes over what a connect or a refresh answered. */
+  apply(answer: AgentConfiguration): void {
+    this.answer = answer;
+    const configuration = this.configuration();
+    for (const listener of this.listeners) listener(configuration);
+  }
+
+  /** Fetches the configuration where its version is not the one in force. Never rejects. */
+  async refresh(version: string): Promise<void> {
+    const { fetch, log } = this.options;
+    if (this.refreshing || version === this.answer?.configVersion) return;
+    this.refreshing = true;
+    try {
+      this.apply(await fetch());
+      log.info('configuration updated', { configVersion: this.answer?.configVersion });
+    } catch (error) {
+      // The next heartbeat's answer names the version again.
+      log.warn('the configuration could not be fetched', { reason: describeError(error) });
+    } finally {
+      this.refreshing = false;
+    }
+  }
+}
+
+function withoutUndefined(servers: AgentConfiguration['mcpServers']): EffectiveConfiguration['mcpServers'] {
+  return Object.fromEntries(
+    Object.entries(servers).map(([name, { headers, ...server }]) => [
+      name,
+      headers === undefined ? server : { ...server, headers },
+    ]),
+  );
+}
