@@ -57,7 +57,7 @@ export class SkillsController {
   @ApiOperation({ summary: "Change a skill's metadata; absent fields stay as they are" })
   @ApiResponse({ status: 200, description: 'The skill after the change' })
   async update(@Caller() caller: Principal, @Param('id') id: string, @Body() body: UpdateSkillDto): Promise<SkillView> {
-    return toSkillView(await this.skills.update(scopeOf(caller), id, body));
+    return toSkillView(await this.skills.update(scopeOf(caller), id, body, caller.actor));
   }
 
   @Delete(':id')
@@ -65,6 +65,6 @@ export class SkillsController {
   @ApiOperation({ summary: 'Delete a skill and take it away from its workers' })
   @ApiResponse({ status: 204, description: 'Deleted' })
   async delete(@Caller() caller: Principal, @Param('id') id: string): Promise<void> {
-    await this.skills.delete(scopeOf(caller), id);
+    await this.skills.delete(scopeOf(caller), id, caller.actor);
   }
 }

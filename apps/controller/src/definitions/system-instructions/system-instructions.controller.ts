@@ -23,7 +23,7 @@ export class SystemInstructionsController {
   }
 
   @Put()
-  @ApiOperation({ summary: 'Replace the text; sessions that start from now on get it' })
+  @ApiOperation({ summary: 'Replace the text; living sessions go by it from their next turn on' })
   @ApiResponse({ status: 200, description: 'The new version' })
   put(@Caller() caller: Principal, @Body() body: SystemInstructionsDto): Promise<SystemInstructionsView> {
     return this.instructions.replace(scopeOf(caller), body.content, caller.actor);

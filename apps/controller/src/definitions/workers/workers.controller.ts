@@ -22,7 +22,7 @@ export class WorkersController {
   @ApiOperation({ summary: 'Define a worker' })
   @ApiResponse({ status: 201, description: 'The worker' })
   async create(@Caller() caller: Principal, @Body() body: CreateWorkerDto): Promise<WorkerView> {
-    return toWorkerView(await this.workers.create(scopeOf(caller), body));
+    return toWorkerView(await this.workers.create(scopeOf(caller), body, caller.actor));
   }
 
   @Get()
@@ -58,7 +58,7 @@ export class WorkersController {
     @Param('id') id: string,
     @Body() body: UpdateWorkerDto,
   ): Promise<WorkerView> {
-    return toWorkerView(await this.workers.update(scopeOf(caller), id, body));
+    return toWorkerView(await this.workers.update(scopeOf(caller), id, body, caller.actor));
   }
 
   @Delete(':id')
@@ -66,7 +66,7 @@ export class WorkersController {
   @ApiOperation({ summary: 'Delete a worker; its sessions keep what they were made with' })
   @ApiResponse({ status: 204, description: 'Deleted' })
   async delete(@Caller() caller: Principal, @Param('id') id: string): Promise<void> {
-    await this.workers.delete(scopeOf(caller), id);
+    await this.workers.delete(scopeOf(caller), id, caller.actor);
   }
 
   @Get(':id/skills')
@@ -85,7 +85,7 @@ export class WorkersController {
     @Param('id') id: string,
     @Param('skillId') skillId: string,
   ): Promise<void> {
-    await this.workers.addSkill(scopeOf(caller), id, skillId);
+    await this.workers.addSkill(scopeOf(caller), id, skillId, caller.actor);
   }
 
   @Delete(':id/skills/:skillId')
@@ -98,6 +98,6 @@ export class WorkersController {
     @Param('id') id: string,
     @Param('skillId') skillId: string,
   ): Promise<void> {
-    await this.workers.removeSkill(scopeOf(caller), id, skillId);
+    await this.workers.removeSkill(scopeOf(caller), id, skillId, caller.actor);
   }
 }

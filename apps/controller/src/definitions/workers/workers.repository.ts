@@ -50,7 +50,13 @@ export class WorkersRepository extends TenantRepository<WorkerDocument> {
     return this.updateOne(scope, { _id: id }, { $pull: { skills: skillId }, $set: { updatedAt: new Date() } });
   }
 
+  /** Ids of the workers a skill is assigned to. */
+  async withSkill(scope: OrgScope, skillId: string): Promise<string[]> {
+    return this.model.distinct('_id', this.scoped(scope, { skills: skillId })).exec();
+  }
+
   async removeSkillEverywhere(scope: OrgScope, skillId: string): Promise<void> {
-    await this.model.updateMany(this.scoped(scope, { skills: skillId }), { $pull: { skills: skillId } }).exec();
+    const change = { $pull: { skills: skillId }, $set: { updatedAt: new Date() } };
+    await this.model.updateMany(this.scoped(scope, { skills: skillId }), change).exec();
   }
 }
