@@ -1,7 +1,7 @@
 import { type ConnectResponse } from '@reins/shared/link/connect';
 import { type Principal } from '../access/principal';
 import { type VersionedConfiguration } from './agent-configuration.service';
-import { maskSecrets } from './mask-settings';
+import { maskSecrets } from '../common/mask-secrets';
 
 /** The connect answer without a token. Only the agent itself sees settings and headers in clear. */
 export function withoutTokens(configuration: VersionedConfiguration, caller: Principal): ConnectResponse {

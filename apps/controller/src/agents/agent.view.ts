@@ -1,6 +1,6 @@
 import { type AgentView } from '@reins/shared/api/agents';
 import { type AgentDocument } from './agent.schema';
-import { maskSecrets } from './mask-settings';
+import { maskSecrets } from '../common/mask-secrets';
 
 /** Three beats of an HTTP client, which beats once a minute: longer silence means it is gone. */
 const SILENT_AFTER_MS = 180_000;

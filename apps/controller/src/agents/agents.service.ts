@@ -8,7 +8,7 @@ import { type AgentListQuery } from './agent-list.query';
 import { type AgentDocument } from './agent.schema';
 import { type AgentCount, AgentsRepository, type AgentUpdate } from './agents.repository';
 import { envSettingIssues } from './env-settings';
-import { unmaskSecrets } from './mask-settings';
+import { unmaskSecrets } from '../common/mask-secrets';
 import { type Editor, newAgent } from './new-agent';
 import { digestSecret, hashSecret, newSecret } from './secrets';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '@reins/shared/ids';
 import { type OrgScope } from '../access/principal';
-import { maskSecrets } from '../agents/mask-settings';
+import { maskSecrets } from '../common/mask-secrets';
 import { AuditRepository } from './audit.repository';
 
 /** What changed, as the room that changed it knows it. `before` and `after` are whole views; what differs is kept. */

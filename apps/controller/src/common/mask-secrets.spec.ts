@@ -1,4 +1,4 @@
-import { maskSecrets, unmaskSecrets } from './mask-settings';
+import { maskSecrets, unmaskSecrets } from './mask-secrets';
 
 const SETTINGS = {
   claude_model: 'haiku',
