@@ -71,6 +71,10 @@ export class Harness {
       clock,
       ...(options.softStopMs === undefined ? {} : { softStopMs: options.softStopMs }),
     });
+    this.configured.onConfigured(() => {
+      const session = this.configured.remote?.session;
+      if (session != null) this.sessions.bind(session);
+    });
     this.puller = new Puller({
       wanted: () => this.wanted(),
       pull: (body) => this.link.request('turn.pull', body, LINK.pullHoldMs + LINK.ackTimeoutMs),
@@ -170,7 +174,6 @@ export class Harness {
   private connected(configuration: AgentConfiguration): void {
     this.configured.apply(configuration);
     this.heartbeat.start(configuration.link.heartbeatMs);
-    if (configuration.session !== null) this.sessions.bind(configuration.session);
   }
 
   private hello(): Hello {

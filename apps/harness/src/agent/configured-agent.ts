@@ -18,6 +18,7 @@ export class ConfiguredAgent implements AgentContext {
   private answer: AgentConfiguration | undefined;
   private readonly listeners = new Set<Listener>();
   private refreshing = false;
+  private isOutdated = false;
 
   constructor(private readonly options: ConfiguredAgentOptions) {}
 
@@ -56,11 +57,17 @@ export class ConfiguredAgent implements AgentContext {
   /** Fetches the configuration where its version is not the one in force. Never rejects. */
   async refresh(version: string): Promise<void> {
     const { fetch, log } = this.options;
-    if (this.refreshing || version === this.answer?.configVersion) return;
+    if (version === this.answer?.configVersion) return;
+    // What is being fetched now may be from before this edit.
+    this.isOutdated = true;
+    if (this.refreshing) return;
     this.refreshing = true;
     try {
-      this.apply(await fetch());
-      log.info('configuration updated', { configVersion: this.answer?.configVersion });
+      while (this.isOutdated) {
+        this.isOutdated = false;
+        this.apply(await fetch());
+        log.info('configuration updated', { configVersion: this.answer?.configVersion });
+      }
     } catch (error) {
       // The next heartbeat's answer names the version again.
       log.warn('the configuration could not be fetched', { reason: describeError(error) });

@@ -50,9 +50,11 @@ export class HostedSessions {
     return SESSION_ID.test(descriptor.id);
   }
 
-  /** Takes a session over and makes its workspace; one that is here already goes on as it is. */
+  /** Takes a session over and makes its workspace; one that is here already goes by its new definition. */
   bind(descriptor: SessionDescriptor): void {
-    if (this.sessions.has(descriptor.id) || this.isClosed || !this.isWellFormed(descriptor)) return;
+    const known = this.sessions.get(descriptor.id);
+    if (known !== undefined) return known.reconfigure(descriptor);
+    if (this.isClosed || !this.isWellFormed(descriptor)) return;
     const { config, incarnation, host, log, clock, softStopMs } = this.options;
     const isManaged = this.options.isManaged();
     const stateDir = join(config.stateDir, 'sessions', descriptor.id);

@@ -1,7 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Driver, type DriverContext, type DriverOutcome, type EventSink } from '../drivers/driver.port';
+import {
+  type Driver,
+  type DriverContext,
+  type DriverFactory,
+  type DriverOutcome,
+  type EventSink,
+} from '../drivers/driver.port';
 import { Harness } from '../harness';
 import { type Exit } from '../lifecycle/exit-codes';
 import { AGENT_ID, ScriptedPeer, SECRET } from '../link/testing/scripted-peer';
@@ -45,6 +51,7 @@ export const echo: Play = async (prompt, sink) => {
 export async function scene(
   play: Play = echo,
   prepare: (peer: ScriptedPeer) => void = () => undefined,
+  { driver, env }: { driver?: DriverFactory; env?: Record<string, string> } = {},
 ): Promise<Scene> {
   const folder = mkdtempSync(join(tmpdir(), 'reins-harness-'));
   const workspace = join(folder, 'workspace');
@@ -64,14 +71,14 @@ export async function scene(
       maxLanes: 4,
       drainMs: 2_500,
       logLevel: 'debug',
-      env: { PATH: process.env.PATH ?? '', AIWM_AGENT_SECRET: SECRET, CLAUDE_MODEL: 'from-env' },
+      env: { PATH: process.env.PATH ?? '', AIWM_AGENT_SECRET: SECRET, CLAUDE_MODEL: 'from-env', ...env },
     },
     version: '0.0.0',
     incarnation: `inc-${scenes.length}-${Date.now()}`,
     supportedTypes: ['scripted'],
     loadDriver: async () => (context) => {
       contexts.push(context);
-      return new PlayDriver(context, play, killed);
+      return driver?.(context) ?? new PlayDriver(context, play, killed);
     },
     log: createLogger({ level: 'debug', secrets, write: (line) => lines.push(line) }),
     secrets,

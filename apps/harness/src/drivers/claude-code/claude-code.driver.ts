@@ -116,7 +116,13 @@ class ClaudeCodeDriver implements Driver {
     const mcpConfigFile = await this.writeMcpConfig();
     const started = ClaudeProcess.start({
       command: options.command,
-      args: claudeArguments({ options, allowedTools: context.allowedTools, mcpConfigFile, resumeId }),
+      args: claudeArguments({
+        options,
+        allowedTools: context.allowedTools,
+        mcpServers: Object.keys(context.mcpServers),
+        mcpConfigFile,
+        resumeId,
+      }),
       cwd: context.workspace,
       env: claudeEnvironment(context, options),
       onLine: async (line) => this.onLine(await started, line),

@@ -65,7 +65,8 @@ describe('claudeOptions', () => {
 
 describe('claudeArguments', () => {
   it('always streams both ways', () => {
-    const args = claudeArguments({ options: plain, allowedTools: [], mcpConfigFile: undefined, resumeId: undefined });
+    const nothing = { allowedTools: [], mcpServers: [], mcpConfigFile: undefined, resumeId: undefined };
+    const args = claudeArguments({ options: plain, ...nothing });
     expect(args.join(' ')).toBe(
       '-p --input-format stream-json --output-format stream-json --verbose --include-partial-messages ' +
         '--replay-user-messages --permission-mode bypassPermissions',
@@ -75,7 +76,8 @@ describe('claudeArguments', () => {
   it('adds what is set, each value inside its own argument', () => {
     const args = claudeArguments({
       options: { ...plain, model: '--sly', maxTurns: 5 },
-      allowedTools: ['Bash', 'Edit'],
+      allowedTools: ['Bash', 'Edit', 'my server'],
+      mcpServers: ['my server', 'Builtin'],
       mcpConfigFile: '/s/mcp.json',
       resumeId: 'abc',
     });
@@ -83,7 +85,7 @@ describe('claudeArguments', () => {
       '--model=--sly',
       '--max-turns',
       '5',
-      '--allowedTools=Bash,Edit',
+      '--allowedTools=Bash,Edit,mcp__my_server,mcp__Builtin',
       '--mcp-config=/s/mcp.json',
       '--resume=abc',
     ]);

@@ -50,6 +50,8 @@ export class ScriptedPeer {
   heartbeatMs = 200;
   leaseMs = 45_000;
   settings: Record<string, unknown> = {};
+  tools: Record<string, unknown>[] = [];
+  mcpServers: Record<string, object> = {};
   prompts = new Map<string, string>();
   sockets: Socket[] = [];
   private readonly scripts = new Map<HarnessFrame, Script<HarnessFrame>[]>();
@@ -280,11 +282,11 @@ export class ScriptedPeer {
     return {
       instruction: `Instruction of ${this.configVersion}`,
       instructionDetail: { id: '', systemPrompt: '', guidelines: [] },
-      tools: [],
+      tools: this.tools,
       agent: { id: AGENT_ID, name: 'scripted', orgId: 'o' },
       settings: this.settings,
       skills: [],
-      mcpServers: {},
+      mcpServers: this.mcpServers,
       session: this.session,
       link: { url: this.url, namespace: '/harness', protocol: 1, heartbeatMs: this.heartbeatMs, leaseMs: this.leaseMs },
       configVersion: this.configVersion,
