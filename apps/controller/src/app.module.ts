@@ -7,12 +7,14 @@ import { AccessModule } from './access/access.module';
 import { AgentsModule } from './agents/agents.module';
 import { AuditModule } from './audit/audit.module';
 import { BusModule } from './bus/bus.module';
+import { EnrollmentModule } from './enrollment/enrollment.module';
 import { ErrorFilter } from './common/error.filter';
 import { loggerOptions } from './common/logger-options';
 import { type Config } from './config/config';
 import { ConfigModule } from './config/config.module';
 import { DatabaseModule } from './database/database.module';
 import { DefinitionsModule } from './definitions/definitions.module';
+import { DownloadsModule } from './downloads/downloads.module';
 import { HealthModule } from './health/health.module';
 import { LinkModule } from './link/link.module';
 import { MetricsModule } from './metrics/metrics.module';
@@ -36,6 +38,8 @@ export class AppModule {
         HealthModule,
         DefinitionsModule,
         AgentsModule,
+        EnrollmentModule,
+        DownloadsModule,
         OperationsModule,
         SessionsModule,
         LinkModule,

@@ -4,6 +4,7 @@ import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope, type UserPrincipal } from '../access/principal';
 import { Bus } from '../bus/bus';
 import { ListenAddress } from '../config/listen-address';
+import { HarnessPackage } from '../downloads/harness-package';
 import { agentNotFound } from './agent-configuration.service';
 import { type AgentDocument } from './agent.schema';
 import { AgentsRepository, type AgentUpdate } from './agents.repository';
@@ -19,6 +20,7 @@ export class AgentCredentialsService {
   constructor(
     private readonly agents: AgentsRepository,
     private readonly address: ListenAddress,
+    private readonly harness: HarnessPackage,
     private readonly bus: Bus,
   ) {}
 
@@ -43,8 +45,11 @@ export class AgentCredentialsService {
     this.logger.log({ agentId: id, orgId: scope.orgId, actor: by.actor, overlapSeconds }, 'agent.regenerated');
 
     const { name, settings } = updated;
-    const env = envConfig({ baseUrl: this.address.publicUrl, agentId: id, secret, name, settings });
-    return { agentId: id, secret, envConfig: env, installScript: installScript({ agentId: id, name, env }) };
+    const baseUrl = this.address.publicUrl;
+    const env = envConfig({ baseUrl, agentId: id, secret, name, settings });
+    const harnessSha256 = await this.harness.sha256();
+    const script = installScript({ agentId: id, name, env, baseUrl, harnessSha256 });
+    return { agentId: id, secret, envConfig: env, installScript: script };
   }
 }
 

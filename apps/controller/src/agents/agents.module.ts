@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DownloadsModule } from '../downloads/downloads.module';
 import { AgentConfigurationService } from './agent-configuration.service';
 import { AgentConnectService } from './agent-connect.service';
 import { AgentCredentialsService } from './agent-credentials.service';
@@ -11,7 +12,7 @@ import { SecretVerifier } from './secret-verifier';
 
 /** Identities: CRUD, credentials, connect and presence. The sessions' room provides SessionConfigurationSource. */
 @Module({
-  imports: [AgentStoreModule],
+  imports: [AgentStoreModule, DownloadsModule],
   controllers: [AgentsController, AgentLinkController],
   providers: [
     AgentsService,
@@ -21,6 +22,6 @@ import { SecretVerifier } from './secret-verifier';
     AgentLinkService,
     SecretVerifier,
   ],
-  exports: [AgentsService, AgentLinkService],
+  exports: [AgentsService, AgentLinkService, AgentConfigurationService],
 })
 export class AgentsModule {}

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -30,6 +31,21 @@ const HarnessCommand = z
   })
   .optional();
 
+const PROXY_RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+/** Addresses only: a number of hops, or `true`, would take the word of whoever reaches the port. */
+const TrustedProxies = list('').refine(
+  (proxies) => proxies.every((proxy) => PROXY_RANGES.has(proxy) || isNetwork(proxy)),
+  'TRUST_PROXY must list addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal, or anyone could say which address they come from',
+);
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
 /** The environment of the controller. A wrong value ends the boot, with what it would have caused. */
 const Environment = z.object({
   NODE_ENV: z.string().default('development'),
@@ -58,10 +74,15 @@ const Environment = z.object({
 
   AUTH_MODE: z.enum(['dev', 'jwt']).default('dev'),
   JWT_SECRET: z.string().min(32, 'JWT_SECRET must have at least 32 characters, or tokens could be forged').optional(),
+  JWT_SECRET_PREVIOUS: list('').refine(
+    (secrets) => secrets.every((secret) => secret.length >= 32),
+    'JWT_SECRET_PREVIOUS must list secrets of at least 32 characters, or tokens could be forged',
+  ),
   TOKEN_TTL_SECONDS: z.coerce.number().int().min(60).default(86_400),
   CONNECT_FAILURES_PER_AGENT: z.coerce.number().int().min(1).default(10),
   CONNECT_FAILURES_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
   CONNECT_FAILURE_WINDOW_SECONDS: z.coerce.number().int().min(1).default(300),
+  TRUST_PROXY: TrustedProxies,
   REPOSITORY_SCHEMES: list('https,ssh'),
 
   HARNESS_COMMAND: HarnessCommand,
@@ -70,6 +91,7 @@ const Environment = z.object({
       'ANTHROPIC_API_KEY,ANTHROPIC_AUTH_TOKEN,ANTHROPIC_BASE_URL,ANTHROPIC_MODEL,CLAUDE_CODE_OAUTH_TOKEN,CLAUDE_MODEL,' +
       'CLAUDE_MAX_TURNS,CLAUDE_PERMISSION_MODE,CLAUDE_RESUME,OPENAI_API_KEY,OPENAI_BASE_URL,GEMINI_API_KEY',
   ),
+  HARNESS_PACKAGE_DIR: z.string().min(1).optional(),
   LAUNCH_TIMEOUT_MS: milliseconds(120_000),
 
   HEARTBEAT_MS: milliseconds(LINK.heartbeatMs),
@@ -77,6 +99,12 @@ const Environment = z.object({
   START_WITHIN_MS: milliseconds(LINK.startWithinMs),
   LOST_AFTER_MS: milliseconds(120_000),
   ABORT_GRACE_MS: milliseconds(10_000),
+  AGENT_BEAT_SECONDS: z.coerce.number().int().min(1).default(60),
+  OFFLINE_AFTER_BEATS: z.coerce.number().int().min(2, 'one beat that is late would make an agent offline').default(3),
+  RECONNECT_GRACE_MS: milliseconds(15_000),
+  AGENT_EVENTS_RETENTION_DAYS: z.coerce.number().int().min(1).default(30),
+  AGENT_METRICS_EVERY_SECONDS: z.coerce.number().int().min(0).default(60),
+  AGENT_METRICS_RETENTION_HOURS: z.coerce.number().int().min(1).default(72),
   MAX_HANDSHAKES: z.coerce.number().int().min(1).default(50),
   SHUTDOWN_GRACE_MS: milliseconds(20_000),
 
@@ -92,6 +120,7 @@ const Environment = z.object({
     .min(16 * 1024 * 1024)
     .default(128 * 1024 * 1024),
 
+  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).default(365),
   IDEMPOTENCY_HOURS: z.coerce.number().int().min(1).default(24),
   EVENTS_RETENTION_DAYS: z.coerce.number().int().min(1).default(30),
   EVENTS_MAX_BYTES_PER_SESSION: z.coerce.number().int().min(0).default(0),
