@@ -28,7 +28,13 @@ export const auditSchema = new Schema<AuditDocument>(
     at: { type: Date, required: true },
     actor: { type: String, required: true },
     action: { type: String, required: true },
-    target: { type: { _id: false, type: { type: String }, id: String }, required: true },
+    target: {
+      type: new Schema(
+        { type: { type: String, required: true }, id: { type: String, required: true } },
+        { _id: false },
+      ),
+      required: true,
+    },
     before: nullableObject,
     after: nullableObject,
     correlationId: { type: String, default: null },
