@@ -79,6 +79,12 @@ const Environment = z.object({
     'JWT_SECRET_PREVIOUS must list secrets of at least 32 characters, or tokens could be forged',
   ),
   TOKEN_TTL_SECONDS: z.coerce.number().int().min(60).default(86_400),
+  CREDENTIAL_OVERLAP_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1, 'without an overlap an agent whose answer is lost while it rotates could never connect again')
+    .max(7 * 86_400)
+    .default(300),
   CONNECT_FAILURES_PER_AGENT: z.coerce.number().int().min(1).default(10),
   CONNECT_FAILURES_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
   CONNECT_FAILURE_WINDOW_SECONDS: z.coerce.number().int().min(1).default(300),

@@ -94,6 +94,8 @@ export const ConnectResponse = z.object({
   /** The one session of a managed agent; null for an autonomous one, which is given sessions by `bind`. */
   session: SessionDescriptor.nullable(),
   link: LinkAddress,
+  /** There while an administrator waits for the agent to fetch itself a new secret. */
+  credentials: z.object({ rotationRequestedAt: z.string() }).optional(),
   /** Changes whenever an admin edit changes any of the above. */
   configVersion: z.string(),
 });
