@@ -36,6 +36,8 @@ export interface AgentDocument extends TenantDocument {
    * is asked. Bound to the hash it was checked against.
    */
   secretProof?: string;
+  /** The same of `previousSecretHash`. */
+  previousSecretProof?: string;
   /** Set when an administrator wants the harness to fetch itself a new secret; cleared when it has. */
   rotationRequestedAt?: Date;
 
@@ -44,6 +46,8 @@ export interface AgentDocument extends TenantDocument {
 
   /** Set by self-registration: the enrollment token it came with, and what the harness says it is. */
   enrollmentId?: string;
+  /** Digest of the harness's own key: the same harness asking again is known by it. */
+  enrollmentKey?: string;
   labels: Record<string, string>;
 
   /** Autonomous agents as hosts: whether new sessions may be given to them, and those they have. */
@@ -60,7 +64,13 @@ export interface AgentDocument extends TenantDocument {
   online: boolean;
   /** How often it says it beats; three missed beats make it offline. */
   beatEveryMs: number;
-  /** Null after a disconnect; `lastConnectedAt` stays. */
+  /** Until when it counts as online without another sign of life; means nothing while it is offline. */
+  aliveUntil: Date | null;
+  /** Since when its socket is gone; unset by the next sign of life. */
+  socketClosedAt?: Date;
+  /** When several harnesses last seemed to run as this agent. */
+  conflictAt?: Date;
+  /** Null after a goodbye, which only a connect takes back; `lastConnectedAt` stays. */
   connectedAt: Date | null;
   lastConnectedAt: Date | null;
   lastHeartbeatAt: Date | null;
@@ -103,14 +113,19 @@ export const agentSchema = new Schema<AgentDocument>(
     previousSecretUntil: Date,
     tokenVersion: { type: Number, required: true },
     secretProof: String,
+    previousSecretProof: String,
     rotationRequestedAt: Date,
     sessionId: String,
     enrollmentId: String,
+    enrollmentKey: String,
     labels: { ...mixed, default: {} },
     acceptsSessions: { type: Boolean, default: true },
     boundSessions: { type: [String], default: [] },
     online: { type: Boolean, default: false },
     beatEveryMs: { type: Number, default: 60_000 },
+    aliveUntil: { type: Date, default: null },
+    socketClosedAt: Date,
+    conflictAt: Date,
     incarnation: String,
     incarnationOpen: { type: Boolean, default: false },
     supersededIncarnations: { type: [{ _id: false, incarnation: String, at: Date }], default: [] },
@@ -137,3 +152,19 @@ export const agentSchema = new Schema<AgentDocument>(
 agentSchema.index({ orgId: 1, isDeleted: 1, _id: -1 });
 // Serves the list filtered by status.
 agentSchema.index({ orgId: 1, isDeleted: 1, status: 1, _id: -1 });
+// Serves the watch for agents that went silent, and their number.
+agentSchema.index({ online: 1, aliveUntil: 1 });
+// Serves the agents of one enrollment token.
+agentSchema.index(
+  { orgId: 1, enrollmentId: 1, _id: -1 },
+  { partialFilterExpression: { enrollmentId: { $exists: true } } },
+);
+// Serves the enrollment that is asked for again, and keeps one enrollment key from making two agents.
+agentSchema.index(
+  { enrollmentId: 1, enrollmentKey: 1 },
+  { unique: true, partialFilterExpression: { enrollmentKey: { $exists: true } } },
+);
+// Serve the question which agents would miss an instruction, a tool (of any organisation) or a node.
+agentSchema.index({ instructionId: 1, orgId: 1 }, { sparse: true });
+agentSchema.index({ allowedToolIds: 1, orgId: 1 });
+agentSchema.index({ nodeId: 1, orgId: 1 }, { sparse: true });

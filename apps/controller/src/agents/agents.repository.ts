@@ -3,10 +3,18 @@ import { InjectConnection } from '@nestjs/mongoose';
 import { type Connection, type QueryFilter, type UpdateQuery } from 'mongoose';
 import { AgentTokenStates } from '../access/authenticator';
 import { type OrgScope } from '../access/principal';
+import { conditionOf } from '../common/aiwm-documents.repository';
+import { type AiwmUsers } from '../common/aiwm-in-use';
 import { type Page, TenantRepository } from '../database/tenant.repository';
 import { AGENT, type AgentDocument, agentSchema } from './agent.schema';
 
 export type AgentUpdate = UpdateQuery<AgentDocument>;
+
+/** What an agent may refer to. */
+export type AgentReference = { instructionId: string } | { toolId: string } | { nodeId: string };
+
+/** How many of the agents that refer to something are named. */
+const USERS_NAMED = 20;
 
 /** Fields by which an update recognises that nobody else was faster. */
 export type AgentExpectation = QueryFilter<AgentDocument>;
@@ -17,7 +25,7 @@ export interface AgentFilter {
     Pick<AgentDocument, 'status' | 'type' | 'role' | 'instructionId' | 'guardrailId' | 'nodeId'> & { tags: string }
   >;
   /** Contained in the text, whatever the case. */
-  contains: { name?: string; description?: string };
+  contains: Record<string, string>;
 }
 
 export interface AgentCount {
@@ -52,14 +60,26 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
     page: Page,
     sort?: Record<string, 1 | -1>,
   ): Promise<{ items: AgentDocument[]; total: number }> {
-    const { name, description } = filter.contains;
-    const matching: AgentExpectation = {
-      isDeleted: false,
-      ...filter.equals,
-      ...(name !== undefined && { name: containing(name) }),
-      ...(description !== undefined && { description: containing(description) }),
-    };
-    return this.findPage(scope, matching, page, sort);
+    return this.findPage(scope, { isDeleted: false, ...conditionOf(filter) }, page, sort);
+  }
+
+  /** The agents that would miss it: not deleted, whatever their status; the first of them by name. */
+  async usersOf(scope: OrgScope, reference: AgentReference, limit = USERS_NAMED): Promise<AiwmUsers> {
+    const { items, total } = await this.findPage(
+      scope,
+      referring(reference),
+      { limit, offset: 0 },
+      { name: 1, _id: 1 },
+    );
+    return { agents: items.map(({ _id, name }) => ({ _id, name })), total };
+  }
+
+  /**
+   * Without a tenant, for tools that every organisation may use: whose agents use it. Only the number of organisations
+   * may be shown to anyone.
+   */
+  organisationsUsing(toolId: string): Promise<string[]> {
+    return this.model.distinct('orgId', referring({ toolId })).exec();
   }
 
   async count(scope: OrgScope): Promise<AgentCount[]> {
@@ -82,27 +102,13 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
     return this.updateOne(scope, { ...expected, _id: id, isDeleted: false }, update);
   }
 
-  /** The hot one of the updates: reads back a single field. Undefined where the agent is gone. */
-  async recordHeartbeat(
-    scope: OrgScope,
-    id: string,
-    heartbeat: NonNullable<AgentDocument['heartbeat']>,
-    at: Date,
-  ): Promise<{ configVersion: string } | undefined> {
-    const found = await this.model
-      .findOneAndUpdate(
-        this.scoped(scope, { _id: id, isDeleted: false }),
-        { $set: { heartbeat, lastHeartbeatAt: at } },
-        { projection: { configVersion: 1 } },
-      )
-      .lean<{ configVersion: string }>()
-      .exec();
-    return found ?? undefined;
-  }
-
   /** For agents nobody will ask for again: the session's history names them, the identity itself is gone. */
-  remove(scope: OrgScope, id: string): Promise<boolean> {
-    return this.deleteOne(scope, { _id: id });
+  async remove(scope: OrgScope, id: string): Promise<AgentDocument | undefined> {
+    const removed = await this.model
+      .findOneAndDelete(this.scoped(scope, { _id: id }))
+      .lean<AgentDocument>()
+      .exec();
+    return removed ?? undefined;
   }
 
   async tokenState(orgId: string, agentId: string): Promise<{ tokenVersion: number; status: string } | undefined> {
@@ -114,7 +120,7 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
   }
 }
 
-/** A text as a pattern that matches itself and nothing else. */
-function containing(text: string): { $regex: string; $options: 'i' } {
-  return { $regex: text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&'), $options: 'i' };
+function referring(reference: AgentReference): AgentExpectation {
+  const condition = 'toolId' in reference ? { allowedToolIds: reference.toolId } : reference;
+  return { ...condition, isDeleted: false };
 }

@@ -1,4 +1,5 @@
-const MASK = '***';
+/** What stands in an answer for what only its owner may know. */
+export const MASK = '***';
 
 const SECRET_KEY =
   /token|secret|passw|passphrase|api[-_]?key|access[-_]?key|private[-_]?key|oauth|credential|authorization|cookie|webhook/i;

@@ -1,4 +1,9 @@
 import { Module } from '@nestjs/common';
+import { AgentStoreModule } from '../agents/agent-store.module';
+import { InstructionsRepository } from './instructions/instructions.repository';
+import { InstructionsService } from './instructions/instructions.service';
+import { NodeStoreModule } from './nodes/node-store.module';
+import { NodesService } from './nodes/nodes.service';
 import { RuntimesController } from './runtimes/runtimes.controller';
 import { RuntimesRepository } from './runtimes/runtimes.repository';
 import { RuntimesService } from './runtimes/runtimes.service';
@@ -8,12 +13,15 @@ import { SkillsService } from './skills/skills.service';
 import { SystemInstructionsController } from './system-instructions/system-instructions.controller';
 import { SystemInstructionsRepository } from './system-instructions/system-instructions.repository';
 import { SystemInstructionsService } from './system-instructions/system-instructions.service';
+import { ToolsRepository } from './tools/tools.repository';
+import { ToolsService } from './tools/tools.service';
 import { WorkersController } from './workers/workers.controller';
 import { WorkersRepository } from './workers/workers.repository';
 import { WorkersService } from './workers/workers.service';
 
-/** What admins define: runtimes, workers, skills and the text all workers share. */
+/** What admins define: runtimes, workers, skills and the text all workers share; instructions, tools and nodes. */
 @Module({
+  imports: [AgentStoreModule, NodeStoreModule],
   controllers: [RuntimesController, WorkersController, SkillsController, SystemInstructionsController],
   providers: [
     RuntimesRepository,
@@ -24,7 +32,20 @@ import { WorkersService } from './workers/workers.service';
     SkillsService,
     SystemInstructionsRepository,
     SystemInstructionsService,
+    InstructionsRepository,
+    InstructionsService,
+    ToolsRepository,
+    ToolsService,
+    NodesService,
   ],
-  exports: [RuntimesService, WorkersService, SkillsService, SystemInstructionsService],
+  exports: [
+    RuntimesService,
+    WorkersService,
+    SkillsService,
+    SystemInstructionsService,
+    InstructionsService,
+    ToolsService,
+    NodesService,
+  ],
 })
 export class DefinitionsModule {}

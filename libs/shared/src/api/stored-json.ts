@@ -3,6 +3,8 @@ import { z } from 'zod';
 interface Bounds {
   maxDepth: number;
   maxBytes: number;
+  /** For what is stored as text: no key can harm there. */
+  anyKeys?: boolean;
 }
 
 /**
@@ -17,14 +19,14 @@ export function storedJson(bounds: Bounds) {
 }
 
 /** Walks with a list of its own: a value nested a million times must not end in a stack overflow. */
-function storageProblem(root: unknown, { maxDepth, maxBytes }: Bounds): string | undefined {
+function storageProblem(root: unknown, { maxDepth, maxBytes, anyKeys = false }: Bounds): string | undefined {
   const open: { value: unknown; depth: number }[] = [{ value: root, depth: 1 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { value, depth } = next;
     if (typeof value !== 'object' || value === null) continue;
     if (depth > maxDepth) return `must not be nested deeper than ${maxDepth} levels`;
     for (const [key, child] of Object.entries(value)) {
-      if (!isStorableKey(key)) return 'keys must not be empty, start with $ or contain a NUL';
+      if (!anyKeys && !isStorableKey(key)) return 'keys must not be empty, start with $ or contain a NUL';
       open.push({ value: child, depth: depth + 1 });
     }
   }
