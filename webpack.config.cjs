@@ -1,4 +1,4 @@
-const { resolve } = require('node:path');
+const { basename, dirname, join, resolve } = require('node:path');
 
 /**
  * A harness is started for every session, so its start counts: its packages are bundled too (a few files are read faster
@@ -18,9 +18,16 @@ module.exports = (options) => {
   const [rule] = options.module.rules;
   const isHarness = options.entry.includes('harness');
   const { configFile } = rule.use[0].options;
+  const { path, filename } = options.output;
   return {
     ...options,
     ...(isHarness && HARNESS),
+    // Chunks are found relative to the entry: its folder may be packed and unpacked anywhere.
+    output: {
+      ...options.output,
+      path: join(path ?? resolve(__dirname, 'dist'), dirname(filename)),
+      filename: basename(filename),
+    },
     resolve: {
       ...options.resolve,
       alias: {
