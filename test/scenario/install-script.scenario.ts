@@ -57,7 +57,7 @@ function untilConnected(id: string, connected: boolean): Promise<AgentView> {
     await untilConnected(id, true);
     const { stdout } = await machine.bash(`
       stat -c '%a %U' ${folder}/.env; systemctl is-enabled ${unit}
-      systemctl show -p User --value ${unit}; systemd-analyze verify ${unit} 2>&1; ls /tmp/pwned 2>/dev/null; true`);
+      systemctl show -p User --value ${unit}; systemd-analyze verify ${unit}.service 2>&1; ls /tmp/pwned 2>/dev/null; true`);
     expect(stdout).toBe('600 reins-agent\nenabled\nreins-agent\n');
 
     await machine.bash(`systemctl kill -s KILL ${unit}`);
