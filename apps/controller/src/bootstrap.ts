@@ -6,6 +6,7 @@ import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { Background } from './bus/background';
 import { correlationId } from './common/correlation';
+import { inRequestContext } from './common/request-context';
 import { type Config } from './config/config';
 import { ListenAddress } from './config/listen-address';
 import { EventLog } from './events/event-log';
@@ -34,9 +35,9 @@ export async function startController(config: Config): Promise<RunningController
   });
   app.useLogger(app.get(Logger));
   app.disable('x-powered-by');
+  app.set('trust proxy', config.env.TRUST_PROXY);
   app.use((request: Request, response: Response, next: NextFunction) => {
-    correlationId(request, response);
-    next();
+    inRequestContext(correlationId(request, response), next);
   });
   app.use(helmet());
   const parseJson = json({ limit: config.env.BODY_LIMIT_BYTES });

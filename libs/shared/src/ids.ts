@@ -16,6 +16,7 @@ export const ID_PREFIXES = {
   launch: 'run',
   audit: 'aud',
   viewerToken: 'vt',
+  tokenRevocation: 'rev',
   enrollmentToken: 'enr',
   agentEvent: 'ev',
 } as const;
@@ -41,6 +42,11 @@ export function newId(kind: IdKind, now: number = Date.now()): string {
   return `${ID_PREFIXES[kind]}-${digits}`;
 }
 
+/** Below every id of the kind that is minted from that time on, and above all earlier ones. */
+export function idFloor(kind: IdKind, ms: number): string {
+  return newId(kind, ms).slice(0, -RANDOM_DIGITS);
+}
+
 /** The pattern of a well-formed id of one kind; anything else can be refused before the database is asked. */
 export function idPattern(kind: IdKind): RegExp {
   return new RegExp(`^${ID_PREFIXES[kind]}-[0-9a-hjkmnp-tv-z]{${TIME_DIGITS + RANDOM_DIGITS}}$`);
@@ -58,3 +64,6 @@ export function newObjectId(now: number = Date.now()): string {
       .slice(-8) + randomBytes(8).toString('hex')
   );
 }
+
+/** Organisations come from outside (AIWM's have 24 hexadecimal digits); this is what their ids may look like. */
+export const ORG_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$/;

@@ -5,6 +5,7 @@ import { Bus } from '../bus/bus';
 import { agentNotFound } from './agent-configuration.service';
 import { AgentsRepository } from './agents.repository';
 import { judgeIncarnation } from './incarnations';
+import { PresenceService } from './presence/presence.service';
 import { digestSecret, newSecret } from './secrets';
 
 /** How often a takeover starts over because the agent changed under it. */
@@ -15,6 +16,7 @@ const ATTEMPTS = 5;
 export class AgentLinkService {
   constructor(
     private readonly agents: AgentsRepository,
+    private readonly presence: PresenceService,
     private readonly bus: Bus,
   ) {}
 
@@ -39,12 +41,24 @@ export class AgentLinkService {
       const agent = await this.agents.get(scope, agentId);
       if (agent === undefined) throw agentNotFound(agentId);
       const verdict = judgeIncarnation(agent, incarnation, new Date());
-      if (verdict.kind === 'same') return;
+      if (verdict.kind === 'same') return this.presence.socketOpened(scope, agent);
       const open = agent.incarnation === undefined || agent.incarnationOpen;
       if (verdict.kind !== 'new' || !open) throw new ReinsError('agent_superseded');
-      const change = { incarnation, incarnationOpen: false, supersededIncarnations: verdict.superseded };
-      const expected = { incarnation: agent.incarnation ?? null, tokenVersion: agent.tokenVersion };
-      if ((await this.agents.update(scope, agentId, { $set: change }, expected)) === undefined) continue;
+      const now = new Date();
+      const change = {
+        ...this.presence.signOfLife(now),
+        connectedAt: agent.connectedAt ?? now,
+        incarnation,
+        incarnationOpen: false,
+        supersededIncarnations: verdict.superseded,
+        ...(verdict.conflict && { conflictAt: now }),
+      };
+      const { incarnation: before = null, tokenVersion, online } = agent;
+      const update = { $set: change, $unset: { socketClosedAt: '' } };
+      const expected = { incarnation: before, tokenVersion, online };
+      if ((await this.agents.update(scope, agentId, update, expected)) === undefined) continue;
+      this.presence.superseded(agent, incarnation, verdict.conflict);
+      if (!online) this.presence.cameOnline(agent, 'socket_opened');
       this.bus.publish('agent.connected', { orgId: scope.orgId, agentId, incarnation });
       return;
     }

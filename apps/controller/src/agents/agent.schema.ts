@@ -168,3 +168,12 @@ agentSchema.index(
 agentSchema.index({ instructionId: 1, orgId: 1 }, { sparse: true });
 agentSchema.index({ allowedToolIds: 1, orgId: 1 });
 agentSchema.index({ nodeId: 1, orgId: 1 }, { sparse: true });
+// Serves the choice of a host for a session.
+agentSchema.index({ orgId: 1, type: 1, online: 1, 'harness.supportedTypes': 1 });
+// Serves giving a session's place back, and the repair of places that were not.
+agentSchema.index({ boundSessions: 1 });
+// Serve an edit of an instruction or a tool, which finds the agents made from it.
+agentSchema.index({ instructionId: 1, _id: 1 }, { partialFilterExpression: { instructionId: { $exists: true } } });
+agentSchema.index({ allowedToolIds: 1, _id: 1 });
+// Serves the sweep over agents edited while no controller saw it through.
+agentSchema.index({ updatedAt: 1 });

@@ -2,8 +2,8 @@ import { type AgentView } from '@reins/shared/api/agents';
 import { type AgentDocument } from './agent.schema';
 import { maskSecrets } from '../common/mask-secrets';
 
-/** Three beats of an HTTP client, which beats once a minute: longer silence means it is gone. */
-const SILENT_AFTER_MS = 180_000;
+/** How long a conflict is shown after it was noticed last. */
+const CONFLICT_SHOWN_MS = 600_000;
 
 /** An agent as the API shows it. Field by field, so that nothing stored is shown by accident. */
 export function toAgentView(agent: AgentDocument, now = Date.now()): AgentView {
@@ -25,7 +25,11 @@ export function toAgentView(agent: AgentDocument, now = Date.now()): AgentView {
     createdBy: agent.createdBy,
     updatedBy: agent.updatedBy,
     ...(sessionId !== undefined && { sessionId }),
-    connected: isConnected(agent, now),
+    labels: agent.labels,
+    ...(agent.enrollmentId !== undefined && { enrollmentId: agent.enrollmentId }),
+    rotationRequestedAt: agent.rotationRequestedAt?.toISOString() ?? null,
+    connected: agent.online,
+    warnings: warningsOf(agent, now),
     connectionCount: agent.connectionCount,
     lastConnectedAt: agent.lastConnectedAt?.toISOString() ?? null,
     lastHeartbeatAt: agent.lastHeartbeatAt?.toISOString() ?? null,
@@ -36,7 +40,26 @@ export function toAgentView(agent: AgentDocument, now = Date.now()): AgentView {
   };
 }
 
-function isConnected({ connectedAt, lastHeartbeatAt }: AgentDocument, now: number): boolean {
-  if (connectedAt === null) return false;
-  return Math.max(connectedAt.getTime(), lastHeartbeatAt?.getTime() ?? 0) > now - SILENT_AFTER_MS;
+function warningsOf({ conflictAt }: AgentDocument, now: number): AgentView['warnings'] {
+  return conflictAt !== undefined && conflictAt.getTime() > now - CONFLICT_SHOWN_MS ? ['conflict'] : [];
+}
+
+/** What of an agent is somebody's decision, settings in clear: the trail masks them when it has seen what differs. */
+export function toAgentAuditView(agent: AgentDocument): object {
+  const { name, description, status, type, role, instructionId, guardrailId, nodeId } = agent;
+  const { tags, allowedToolIds, settings, labels, acceptsSessions } = agent;
+  const references = { instructionId, guardrailId, nodeId };
+  return {
+    name,
+    description,
+    status,
+    type,
+    role,
+    ...references,
+    tags,
+    allowedToolIds,
+    settings,
+    labels,
+    acceptsSessions,
+  };
 }

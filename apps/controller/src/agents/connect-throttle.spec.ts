@@ -36,6 +36,29 @@ describe('ConnectThrottle', () => {
     expect(connects.blockedFor('a', '1')).toBe(400);
   });
 
+  it('counts a whole IPv6 /64 as one address', () => {
+    const connects = throttle();
+    for (let i = 0; i < 5; i++) connects.fail(`agent-${i}`, `2001:db8:0:1::${i}`);
+    expect(connects.blockedFor('f', '2001:db8:0:1:ffff::1')).toBe(1000);
+    expect(connects.blockedFor('f', '2001:db8:0:2::1')).toBeUndefined();
+  });
+
+  it('announces a lock-out once a window, however long the attempts go on', () => {
+    const connects = throttle();
+    const announced: number[] = [];
+    for (now = 0; now <= 2500; now += 250) {
+      if (connects.blockedFor('a', `${now}`) === undefined && connects.fail('a', `${now}`).agent) announced.push(now);
+    }
+    expect(announced).toEqual([500, 1500, 2500]);
+  });
+
+  it('announces the lock-out of an address apart from those of agents', () => {
+    const connects = throttle();
+    const outcomes = ['a', 'b', 'c', 'd', 'e', 'f'].map((agent) => connects.fail(agent, '1'));
+    expect(outcomes.map(({ address }) => address)).toEqual([false, false, false, false, true, false]);
+    expect(outcomes.some(({ agent }) => agent)).toBe(false);
+  });
+
   it('never counts what does not fail', () => {
     const connects = throttle();
     for (let i = 0; i < 10_000; i++) expect(connects.blockedFor(`agent-${i}`, '1')).toBeUndefined();

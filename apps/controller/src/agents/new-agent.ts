@@ -25,6 +25,7 @@ export function newAgent(by: Editor): Omit<AgentDocument, 'orgId'> {
     boundSessions: [],
     online: false,
     beatEveryMs: 60_000,
+    aliveUntil: null,
     connectedAt: null,
     lastConnectedAt: null,
     lastHeartbeatAt: null,

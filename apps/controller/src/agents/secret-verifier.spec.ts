@@ -1,75 +1,89 @@
+import { Config, loadConfig } from '../config/config';
+import { type AgentDocument } from './agent.schema';
+import { SecretProofs } from './secret-proofs';
 import { SecretVerifier } from './secret-verifier';
 import { digestSecret, hashSecret, newSecret } from './secrets';
 
 const SECRET = 'a secret of an agent';
 
 describe('SecretVerifier', () => {
-  const verifier = new SecretVerifier();
+  const proofs = new SecretProofs(new Config(loadConfig({}, () => '').env, 'a token secret, long enough for tests'));
+  const verifier = new SecretVerifier(proofs);
   let stored: string;
 
   beforeAll(async () => {
     stored = await hashSecret(SECRET);
   });
 
-  /** The answer, and how many costly comparisons it took. */
+  const agent = (_id: string, more: Partial<AgentDocument> = {}) => ({ _id, status: 'active' as const, ...more });
+
+  /** The verdict, and how many costly comparisons it took. */
   const verify = async (
-    agent: Parameters<SecretVerifier['verify']>[0],
+    of: Parameters<SecretVerifier['verify']>[0],
     secret = SECRET,
-  ): Promise<[boolean, number]> => {
+  ): Promise<[Awaited<ReturnType<SecretVerifier['verify']>>, number]> => {
     let costly = 0;
-    const right = await verifier.verify(agent, secret, () => void costly++);
-    return [right, costly];
+    const verdict = await verifier.verify(of, secret, () => void costly++);
+    return [verdict, costly];
   };
+  const wrong = { right: false };
+  const right = (learned: object = {}) => ({ right: true, learned });
+  const proof = (id: string, hash = stored, secret = SECRET) => proofs.proofOf(id, hash, secret);
 
   it('compares once for every refusal, whatever its reason', async () => {
     const minted = digestSecret(newSecret());
-    expect(await verify(undefined)).toEqual([false, 1]);
-    expect(await verify({ _id: 'no-secret' })).toEqual([false, 1]);
-    expect(await verify({ _id: 'a', secretHash: stored }, 'wrong')).toEqual([false, 1]);
-    expect(await verify({ _id: 'a', secretHash: minted }, 'wrong')).toEqual([false, 1]);
+    const proven = agent('s', { secretHash: stored, secretProof: proof('s'), status: 'suspended' });
+    expect(await verify(undefined)).toEqual([wrong, 1]);
+    expect(await verify(agent('no-secret'))).toEqual([wrong, 1]);
+    expect(await verify(agent('a', { secretHash: stored }), 'wrong')).toEqual([wrong, 1]);
+    expect(await verify(agent('a', { secretHash: minted }), 'wrong')).toEqual([wrong, 1]);
+    expect(await verify(agent('a', { secretHash: stored, secretProof: proof('a') }), 'wrong')).toEqual([wrong, 1]);
+    expect(await verify(proven, 'wrong')).toEqual([wrong, 1]);
+    expect(await verify(proven)).toEqual([right(), 1]);
   });
 
-  it('compares once for the first success and never again', async () => {
-    const agent = { _id: 'storm', secretHash: stored };
-    expect(await verify(agent)).toEqual([true, 1]);
-    const storm = await Promise.all(Array.from({ length: 100 }, () => verify(agent)));
-    expect(storm.every(([right, costly]) => right && costly === 0)).toBe(true);
+  it('compares once for the first success and learns the proof that spares all others', async () => {
+    const [verdict, costly] = await verify(agent('storm', { secretHash: stored }));
+    expect(costly).toBe(1);
+    expect(verdict).toEqual(right({ secretProof: proof('storm') }));
+    const known = agent('storm', { secretHash: stored, secretProof: proof('storm') });
+    expect(await verify(known)).toEqual([right(), 0]);
   });
 
-  it('hardly compares when many come at once for the first time', async () => {
-    const agent = { _id: 'first storm', secretHash: stored };
-    const storm = await Promise.all(Array.from({ length: 100 }, () => verify(agent)));
-    expect(storm.every(([right]) => right)).toBe(true);
-    expect(storm.reduce((sum, [, costly]) => sum + costly, 0)).toBeLessThanOrEqual(3);
+  it('compares once when many come at once for the first time', async () => {
+    const first = agent('first storm', { secretHash: stored });
+    const storm = await Promise.all(Array.from({ length: 100 }, () => verify(first)));
+    expect(storm.every(([verdict]) => verdict.right)).toBe(true);
+    expect(storm.reduce((sum, [, costly]) => sum + costly, 0)).toBe(1);
   });
 
   it('never compares for a secret the controller has minted', async () => {
     const secret = newSecret();
-    expect(await verify({ _id: 'm', secretHash: digestSecret(secret) }, secret)).toEqual([true, 0]);
+    expect(await verify(agent('m', { secretHash: digestSecret(secret) }), secret)).toEqual([right(), 0]);
   });
 
-  it('forgets what it knew when the stored hash is another', async () => {
-    expect(await verify({ _id: 'r', secretHash: stored })).toEqual([true, 1]);
-    expect(await verify({ _id: 'r', secretHash: await hashSecret('regenerated secret') })).toEqual([false, 1]);
+  it('gives nothing for a proof of another hash, another agent or another key', async () => {
+    const secretHash = await hashSecret('regenerated secret');
+    expect(await verify(agent('r', { secretHash, secretProof: proof('r') }))).toEqual([wrong, 1]);
+    const foreign = agent('r', { secretHash: stored, secretProof: proof('q') });
+    expect(await verify(foreign)).toEqual([right({ secretProof: proof('r') }), 1]);
   });
 
   it('takes the previous secret until its time is over', async () => {
     const secretHash = await hashSecret('the new secret');
-    const overlapping = (ms: number) => ({
-      _id: 'o',
-      secretHash,
-      previousSecretHash: stored,
-      previousSecretUntil: new Date(Date.now() + ms),
-    });
-    expect(await verify(overlapping(60_000))).toEqual([true, 1]);
-    expect(await verify(overlapping(60_000), 'the new secret')).toEqual([true, 1]);
-    expect(await verify(overlapping(-1))).toEqual([false, 1]);
+    const overlapping = (ms: number, more: Partial<AgentDocument> = {}) =>
+      agent('o', { secretHash, previousSecretHash: stored, previousSecretUntil: new Date(Date.now() + ms), ...more });
+    expect(await verify(overlapping(60_000))).toEqual([right({ previousSecretProof: proof('o') }), 1]);
+    expect(await verify(overlapping(60_000, { previousSecretProof: proof('o') }))).toEqual([right(), 0]);
+    const renewed = right({ secretProof: proof('o', secretHash, 'the new secret') });
+    expect(await verify(overlapping(60_000), 'the new secret')).toEqual([renewed, 1]);
+    expect(await verify(overlapping(-1, { previousSecretProof: proof('o') }))).toEqual([wrong, 1]);
   });
 
   it('is stopped by a refused admission before it compares', async () => {
     const refuse = () => {
       throw new Error('too many');
     };
-    await expect(verifier.verify({ _id: 'x', secretHash: stored }, SECRET, refuse)).rejects.toThrow('too many');
+    await expect(verifier.verify(agent('x', { secretHash: stored }), SECRET, refuse)).rejects.toThrow('too many');
   });
 });

@@ -1,60 +1,103 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Injectable } from '@nestjs/common';
-import { systemClock } from '@reins/shared/util';
 import { type AgentDocument } from './agent.schema';
+import { SecretProofs } from './secret-proofs';
 import { hashSecret, isDigest, matchesSecret } from './secrets';
 import { Slots } from './slots';
-import { VerificationCache } from './verification-cache';
 
-const CACHE_TTL_MS = 25 * 3_600_000;
-const CACHE_ENTRIES = 20_000;
 /** bcrypt runs on the four threads that files and names are looked up on too; some are left to them. */
 const BCRYPT_SLOTS = Math.min(3, Math.max(2, availableParallelism() - 1));
 
-type Credentials = Pick<AgentDocument, '_id' | 'secretHash' | 'previousSecretHash' | 'previousSecretUntil'>;
+type Proofs = Partial<Pick<AgentDocument, 'secretProof' | 'previousSecretProof'>>;
+type Credentials = Pick<AgentDocument, '_id' | 'status' | 'secretHash' | 'previousSecretHash' | 'previousSecretUntil'> &
+  Proofs;
+
+/** `learned`: what to store beside the hash, so that this secret never costs bcrypt again. */
+export type SecretVerdict = { right: false } | { right: true; learned: Proofs };
+
+/** A stored form of a secret, with its proof if there is one, and where a new proof belongs. */
+interface StoredSecret {
+  hash: string;
+  proof: string | undefined;
+  field: keyof Proofs;
+}
+
+const WRONG: SecretVerdict = { right: false };
+const RIGHT: SecretVerdict = { right: true, learned: {} };
 
 /** Checks connect secrets so that a refusal costs the same whatever its reason, and a repeated success costs nothing. */
 @Injectable()
 export class SecretVerifier {
-  private readonly cache = new VerificationCache({
-    maxEntries: CACHE_ENTRIES,
-    ttlMs: CACHE_TTL_MS,
-    monotonic: () => systemClock.monotonic(),
-  });
   private readonly slots = new Slots(BCRYPT_SLOTS);
   /** Compared where there is nothing to compare with. */
   private readonly dummy = hashSecret(randomBytes(32).toString('hex'));
+  /** Comparisons under way, by what they would prove. */
+  private readonly underWay = new Map<string, Promise<SecretVerdict>>();
+
+  constructor(private readonly proofs: SecretProofs) {}
 
   /**
    * Whether the secret is one of the agent's. `admit` is called when a costly check is about to begin, and may throw: of
-   * many attempts at once, those that waited are judged by what became of the first.
+   * many attempts at once, those that waited are judged by what became of the first. A suspended agent is refused
+   * whatever its secret, so it costs what a wrong one costs.
    */
-  async verify(agent: Credentials | undefined, secret: string, admit: () => void): Promise<boolean> {
-    const valid = agent === undefined ? [] : validHashes(agent, Date.now());
-    const isKnown = () => agent !== undefined && valid.some((stored) => this.cache.has(agent._id, secret, stored));
-    if (isKnown()) return true;
-    for (const stored of valid.filter(isDigest)) if (await matchesSecret(secret, stored)) return true;
-
-    return this.slots.run(async () => {
-      // While this one waited, another connect of the same agent may have found out.
-      if (isKnown()) return true;
-      admit();
-      const costly = valid.filter((stored) => !isDigest(stored));
-      if (agent === undefined || costly.length === 0) {
+  async verify(agent: Credentials | undefined, secret: string, admit: () => void): Promise<SecretVerdict> {
+    const stored = agent === undefined ? [] : storedSecrets(agent, Date.now());
+    const cheaply = agent !== undefined && (await this.isProven(agent._id, stored, secret));
+    if (cheaply && agent.status !== 'suspended') return RIGHT;
+    const costly = cheaply ? [] : stored.filter(({ hash }) => !isDigest(hash));
+    const [first] = costly;
+    if (agent === undefined || first === undefined) {
+      await this.slots.run(async () => {
+        admit();
         await matchesSecret(secret, await this.dummy);
-        return false;
-      }
-      const matches = await Promise.all(costly.map((stored) => matchesSecret(secret, stored)));
-      const right = costly.find((_, index) => matches[index]);
-      if (right !== undefined) this.cache.add(agent._id, secret, right);
-      return right !== undefined;
+      });
+      return cheaply ? RIGHT : WRONG;
+    }
+
+    const key = this.proofs.proofOf(agent._id, first.hash, secret);
+    const earlier = this.underWay.get(key);
+    if (earlier !== undefined) {
+      const verdict = await earlier;
+      if (verdict.right) return verdict;
+    }
+    const comparing = this.slots.run(() => {
+      admit();
+      return this.compare(agent._id, costly, secret);
     });
+    this.underWay.set(key, comparing);
+    try {
+      return await comparing;
+    } finally {
+      if (this.underWay.get(key) === comparing) this.underWay.delete(key);
+    }
+  }
+
+  /** By a digest or a proof, which cost next to nothing. */
+  private async isProven(agentId: string, stored: readonly StoredSecret[], secret: string): Promise<boolean> {
+    for (const { hash, proof } of stored) {
+      if (isDigest(hash) && (await matchesSecret(secret, hash))) return true;
+      if (proof !== undefined && this.proofs.matches(proof, agentId, hash, secret)) return true;
+    }
+    return false;
+  }
+
+  private async compare(agentId: string, stored: readonly StoredSecret[], secret: string): Promise<SecretVerdict> {
+    const matches = await Promise.all(stored.map(({ hash }) => matchesSecret(secret, hash)));
+    const right = stored.find((_, index) => matches[index]);
+    if (right === undefined) return WRONG;
+    return { right: true, learned: { [right.field]: this.proofs.proofOf(agentId, right.hash, secret) } };
   }
 }
 
-function validHashes({ secretHash, previousSecretHash, previousSecretUntil }: Credentials, now: number): string[] {
-  const hashes = secretHash === undefined ? [] : [secretHash];
+function storedSecrets(agent: Credentials, now: number): StoredSecret[] {
+  const { secretHash, secretProof, previousSecretHash, previousSecretProof, previousSecretUntil } = agent;
+  const stored: StoredSecret[] = [];
+  if (secretHash !== undefined) stored.push({ hash: secretHash, proof: secretProof, field: 'secretProof' });
   const overlaps = previousSecretUntil !== undefined && previousSecretUntil.getTime() > now;
-  return previousSecretHash !== undefined && overlaps ? [...hashes, previousSecretHash] : hashes;
+  if (previousSecretHash !== undefined && overlaps) {
+    stored.push({ hash: previousSecretHash, proof: previousSecretProof, field: 'previousSecretProof' });
+  }
+  return stored;
 }

@@ -11,6 +11,8 @@ export interface BusMessages {
   'agent.revoked': { orgId: string; agentId: string; reason: ByeReason };
   /** A newer incarnation was accepted: sockets of older ones must go. */
   'agent.connected': { orgId: string; agentId: string; incarnation: string };
+  /** Something happened to the presence of the organisation's agents, and is stored. */
+  'agent.presence': { orgId: string };
   /** The connect answer of the agent would be another one now. */
   'agent.configured': { orgId: string; agentId: string; configVersion: string };
   /** A definition was edited: whoever is configured from it has a new configuration. */
@@ -19,6 +21,8 @@ export interface BusMessages {
     kind: 'instruction' | 'tool' | 'worker' | 'skill' | 'systemInstructions';
     id: string;
   };
+  /** Credentials of the organisation ended or came back: what was decided by them has to be decided again. */
+  'access.revoked': { orgId: string };
   /** The session may have a turn to pull. */
   'turn.queued': { orgId: string; sessionId: string };
   /** The session has a command to deliver. */

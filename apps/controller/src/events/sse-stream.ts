@@ -41,7 +41,7 @@ export class SseStream {
   }
 
   /** One event; `json` is already text. */
-  send(json: string, fields: { id?: number; event?: string } = {}): void {
+  send(json: string, fields: { id?: number | string; event?: string } = {}): void {
     const id = fields.id === undefined ? '' : `id: ${fields.id}\n`;
     const event = fields.event === undefined ? '' : `event: ${fields.event}\n`;
     this.write(`${id}${event}data: ${json}\n\n`);

@@ -17,6 +17,10 @@ export interface Connection extends ConnectionData {
   socket: HarnessSocket;
   /** Sessions it serves, known after `hello`. */
   sessions: ReadonlySet<string>;
+  /** It has said that it will not come back. */
+  isLeaving: boolean;
+  /** At its last beat its agent did not exist any more. */
+  isUnknown: boolean;
   /** Aborts when the connection is over, and with it what is held open for it. */
   closed: AbortController;
 }
@@ -39,7 +43,14 @@ export class Connections {
   /** Enters a connection. Of the same incarnation the newest wins; the older one is closed without a word. */
   add(data: ConnectionData, socket: HarnessSocket): Connection {
     const before = this.byAgent.get(data.agent.agentId);
-    const connection: Connection = { ...data, socket, sessions: new Set(), closed: new AbortController() };
+    const connection: Connection = {
+      ...data,
+      socket,
+      sessions: new Set(),
+      isLeaving: false,
+      isUnknown: false,
+      closed: new AbortController(),
+    };
     this.byAgent.set(data.agent.agentId, connection);
     this.changed(this.byAgent.size);
     if (before !== undefined) {

@@ -4,7 +4,7 @@ import { LINK } from '@reins/shared/link/limits';
 import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
 import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope, orgScope } from '../access/principal';
-import { AgentsService } from '../agents/agents.service';
+import { PresenceService } from '../agents/presence/presence.service';
 import { CommandsService } from '../commands/commands.service';
 import { EventLog } from '../events/event-log';
 import { SessionConfigurationService } from '../sessions/session-configuration';
@@ -28,7 +28,7 @@ export class FrameHandlers {
   constructor(
     private readonly connections: Connections,
     private readonly state: LinkState,
-    private readonly agents: AgentsService,
+    private readonly presence: PresenceService,
     private readonly sessions: SessionsRepository,
     private readonly configuration: SessionConfigurationService,
     private readonly lifecycle: SessionLifecycle,
@@ -75,7 +75,7 @@ export class FrameHandlers {
       const [leases, commands, configVersion] = await Promise.all([
         this.turns.renew(scope, agentId, body.turns),
         this.commands.open(scope, [...connection.sessions], body.lastCommand),
-        this.agents.heartbeat(scope, agentId, { status: body.status, metrics: body.metrics }),
+        this.beat(connection, body),
       ]);
       return { leases, credit: LINK.maxCreditBytes, commands, configVersion };
     },
@@ -93,10 +93,32 @@ export class FrameHandlers {
     },
 
     draining: async (connection, { reason }) => {
+      connection.isLeaving = true;
       this.logger.log({ agentId: connection.agent.agentId, reason }, 'a harness is leaving');
       return { ok: true };
     },
   };
+
+  /**
+   * Records a beat, and answers the version of the agent's configuration. The bell that ends connections rings in one
+   * controller and may be missed: by its next beat, a connection that should be over is.
+   */
+  private async beat(connection: Connection, { status, metrics }: FrameBody<'heartbeat'>): Promise<string> {
+    const { agent, incarnation } = connection;
+    const channel = { via: 'link', incarnation } as const;
+    try {
+      const state = await this.presence.heartbeat(scopeOf(connection), agent.agentId, { status, metrics }, channel);
+      if (state.status === 'suspended') this.connections.dismiss(connection, 'revoked');
+      return state.configVersion;
+    } catch (error) {
+      const code = error instanceof ReinsError ? error.code : undefined;
+      if (code === 'agent_superseded') this.connections.dismiss(connection, 'superseded');
+      // Once is how it looks while a session ends, whose harness is being told so.
+      if (code === 'agent_not_found' && connection.isUnknown) this.connections.dismiss(connection, 'revoked');
+      connection.isUnknown = code === 'agent_not_found';
+      throw error;
+    }
+  }
 
   /** Both sides say what they have; from then on they agree. */
   private async hello(connection: Connection, body: FrameBody<'hello'>): Promise<FrameAcks['hello']> {

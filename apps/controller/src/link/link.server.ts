@@ -11,7 +11,7 @@ import {
 } from '@reins/shared/link/socket-events';
 import { Server } from 'socket.io';
 import { orgScope } from '../access/principal';
-import { AgentsService } from '../agents/agents.service';
+import { PresenceService } from '../agents/presence/presence.service';
 import { Bus } from '../bus/bus';
 import { CommandsService } from '../commands/commands.service';
 import { toReinsError } from '../common/to-reins-error';
@@ -45,7 +45,7 @@ export class LinkServer implements OnApplicationBootstrap {
     private readonly lifecycle: SessionLifecycle,
     private readonly queue: TurnQueue,
     private readonly commands: CommandsService,
-    private readonly agents: AgentsService,
+    private readonly presence: PresenceService,
     private readonly bus: Bus,
     metrics: Metrics,
   ) {
@@ -123,7 +123,10 @@ export class LinkServer implements OnApplicationBootstrap {
     if (!this.connections.remove(connection)) return;
     const scope = orgScope(agent.orgId);
     try {
-      await this.agents.markDisconnected(scope, agent.agentId, incarnation);
+      // While this controller is leaving, its harnesses go to another one or come back to the next.
+      if (!this.state.draining) {
+        await this.presence.socketClosed(scope, agent.agentId, incarnation, connection.isLeaving);
+      }
       for (const sessionId of sessions) await this.lifecycle.disconnected(scope, sessionId);
     } catch (error) {
       this.logger.warn({ err: error, agentId: agent.agentId, incarnation }, 'a disconnect could not be noted');

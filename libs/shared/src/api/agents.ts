@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { HARNESS_STATUSES } from '../link/frames';
 import { Name } from './common';
+import { type InstructionView } from './instructions';
 import { storedJson } from './stored-json';
 
 export const AGENT_STATUSES = ['active', 'inactive', 'busy', 'suspended'] as const;
@@ -18,7 +19,9 @@ const secret = z
   .refine((value) => Buffer.byteLength(value) <= 72, 'must have at most 72 bytes')
   .refine((value) => !/\p{Cc}/u.test(value), 'must not contain control characters');
 
+/** The id of another document; null and an empty text are none. */
 const reference = z.string().max(64);
+const optionalReference = reference.nullable().optional();
 
 /** Settings reach the agent by its connect answer; room for a generous configuration, not for files. */
 const settings = storedJson({ maxDepth: 16, maxBytes: 64 * 1024 });
@@ -29,14 +32,16 @@ export const CreateAgent = z.object({
   description: z.string().max(500),
   status: z.enum(AGENT_STATUSES),
   type: z.enum(AGENT_TYPES).default('managed'),
-  instructionId: reference.optional(),
-  guardrailId: reference.optional(),
-  nodeId: reference.optional(),
+  instructionId: optionalReference,
+  /** A label handed to the agent. Reins has no guardrails: nothing is enforced by it. */
+  guardrailId: optionalReference,
+  nodeId: optionalReference,
   tags: z.array(z.string().max(100)).max(50).default([]),
   /** Autonomous agents only; without it credentials come from regenerate. */
   secret: secret.optional(),
   allowedToolIds: z.array(reference).max(200).default([]),
   settings: settings.default({}),
+  /** What the agent's token says of it. `settings.auth_roles` is kept for clients that read it and grants nothing. */
   role: z.enum(AGENT_ROLES).default('organization.viewer'),
 });
 export type CreateAgent = z.infer<typeof CreateAgent>;
@@ -47,11 +52,12 @@ export const UpdateAgent = z
     description: z.string().max(500),
     status: z.enum(AGENT_STATUSES),
     type: z.enum(AGENT_TYPES),
-    instructionId: reference,
-    guardrailId: reference,
-    nodeId: reference,
+    instructionId: optionalReference,
+    guardrailId: optionalReference,
+    nodeId: optionalReference,
     tags: z.array(z.string().max(100)).max(50),
     allowedToolIds: z.array(reference).max(200),
+    /** A JSON Merge Patch (RFC 7396): keys that are absent stay, null takes a key away, lists are replaced. */
     settings,
     role: z.enum(AGENT_ROLES),
   })
@@ -77,7 +83,16 @@ export interface AgentView {
   updatedBy: string;
   /** The session a managed agent was minted for. */
   sessionId?: string;
+  labels: Record<string, string>;
+  /** The enrollment token with which it registered itself. */
+  enrollmentId?: string;
+  /** Since when it is asked to fetch itself a new secret; null once it has. */
+  rotationRequestedAt: string | null;
+  /** Whether it is online: see `GET /agents/:id/events` for since when and why. */
   connected: boolean;
+  /** `conflict`: several harnesses seem to run as this agent, each superseding the other. */
+  warnings: 'conflict'[];
+  /** Connections, not token refreshes. */
   connectionCount: number;
   lastConnectedAt: string | null;
   lastHeartbeatAt: string | null;
@@ -88,9 +103,12 @@ export interface AgentView {
   updatedAt: string;
 }
 
+/** With `?populate=instruction`: the instruction in place of its id, null where it is gone. */
+export type PopulatedAgentView = Omit<AgentView, 'instructionId'> & { instructionId?: InstructionView | null };
+
 /** `GET /agents`: AIWM's page. `statistics` count all agents of the organisation, whatever the filter. */
-export interface AgentPage {
-  data: AgentView[];
+export interface AgentPage<V = AgentView> {
+  data: V[];
   pagination: { page: number; limit: number; total: number; totalPages: number };
   statistics: { total: number; byStatus: Record<string, number>; byType: Record<string, number> };
 }
