@@ -1,3 +1,4 @@
+import { type AccessScope } from '@reins/shared/api/access';
 import { Schema } from 'mongoose';
 import { type TenantDocument } from '../database/tenant.repository';
 
@@ -7,6 +8,8 @@ export interface ApiKeyDocument extends TenantDocument {
   hash: string;
   prefix: string;
   roles: string[];
+  /** Keys made before there were scopes have none stored: everything. */
+  scopes?: AccessScope[];
   createdBy: string;
   createdAt: Date;
   expiresAt: Date | null;
@@ -24,6 +27,7 @@ export const apiKeySchema = new Schema<ApiKeyDocument>(
     hash: { type: String, required: true },
     prefix: { type: String, required: true },
     roles: [String],
+    scopes: { type: [String], default: undefined },
     createdBy: { type: String, required: true },
     createdAt: { type: Date, required: true },
     expiresAt: { type: Date, default: null },

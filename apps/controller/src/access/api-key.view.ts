@@ -8,6 +8,7 @@ export function toApiKeyView(key: ApiKeyDocument): ApiKeyView {
     name: key.name,
     prefix: key.prefix,
     roles: key.roles,
+    scopes: key.scopes ?? ['*'],
     createdBy: key.createdBy,
     createdAt: key.createdAt.toISOString(),
     expiresAt: key.expiresAt?.toISOString() ?? null,

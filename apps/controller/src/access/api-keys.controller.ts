@@ -7,7 +7,7 @@ import { createZodDto } from 'nestjs-zod';
 import { toApiKeyView } from './api-key.view';
 import { ApiKeysService } from './api-keys.service';
 import { Caller, Needs } from './decorators';
-import { type Principal, scopeOf } from './principal';
+import { demand, type Principal, scopeOf } from './principal';
 
 class CreateApiKeyDto extends createZodDto(CreateApiKey) {}
 class ApiKeyPageDto extends createZodDto(PageQuery) {}
@@ -21,8 +21,9 @@ export class ApiKeysController {
   @Post()
   @ApiOperation({ summary: 'Create an API key' })
   @ApiResponse({ status: 201, description: 'The key, shown this once' })
+  @ApiResponse({ status: 403, description: 'It would be able to do more than its maker' })
   async create(@Caller() caller: Principal, @Body() body: CreateApiKeyDto): Promise<CreatedApiKey> {
-    const { key, stored } = await this.keys.create(scopeOf(caller), body, caller.actor);
+    const { key, stored } = await this.keys.create(scopeOf(caller), body, demand(caller, 'admin'));
     return { ...toApiKeyView(stored), key };
   }
 
@@ -47,6 +48,6 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'Revoke an API key' })
   @ApiResponse({ status: 204, description: 'Revoked: requests with it are refused from now on' })
   async revoke(@Caller() caller: Principal, @Param('id') id: string): Promise<void> {
-    await this.keys.revoke(scopeOf(caller), id);
+    await this.keys.revoke(scopeOf(caller), id, caller.actor);
   }
 }

@@ -25,13 +25,22 @@ export class ApiKeysRepository extends TenantRepository<ApiKeyDocument> {
     return found ?? undefined;
   }
 
+  /** Which of these keys still count. Without a tenant: for the loop that watches open streams of all of them. */
+  living(ids: readonly string[], now: Date): Promise<string[]> {
+    const unexpired = { $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] };
+    return this.model.distinct('_id', { _id: { $in: [...ids] }, revokedAt: null, ...unexpired }).exec();
+  }
+
   async recordUse(scope: OrgScope, id: string, at: Date): Promise<void> {
     await this.updateOne(scope, { _id: id }, { $set: { lastUsedAt: at } });
   }
 
-  /** The first revocation counts. False where no such key exists. */
-  async revoke(scope: OrgScope, id: string, at: Date): Promise<boolean> {
-    const revoked = await this.updateOne(scope, { _id: id, revokedAt: null }, { $set: { revokedAt: at } });
-    return revoked !== undefined || (await this.findOne(scope, { _id: id })) !== undefined;
+  get(scope: OrgScope, id: string): Promise<ApiKeyDocument | undefined> {
+    return this.findOne(scope, { _id: id });
+  }
+
+  /** The first revocation counts. The key after it; undefined where there is nothing to revoke. */
+  revoke(scope: OrgScope, id: string, at: Date): Promise<ApiKeyDocument | undefined> {
+    return this.updateOne(scope, { _id: id, revokedAt: null }, { $set: { revokedAt: at } });
   }
 }

@@ -1,15 +1,18 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { type CreateApiKey } from '@reins/shared/api/access';
 import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
+import { AuditService } from '../audit/audit.service';
+import { Bus } from '../bus/bus';
 import { type Page } from '../database/tenant.repository';
 import { type ApiKeyDocument } from './api-key.schema';
+import { toApiKeyView } from './api-key.view';
 import { ApiKeysRepository } from './api-keys.repository';
 import { API_KEY_PREFIX, ApiKeyVerifier } from './authenticator';
-import { type OrgScope, orgScope, permissionsOf, type UserPrincipal } from './principal';
+import { demandGrantable } from './grants';
+import { type OrgScope, orgScope, userPrincipal, type UserPrincipal } from './principal';
+import { hashOf, newToken } from './token-hash';
 
-const KEY_BYTES = 32;
 const SHOWN_CHARACTERS = 10;
 /** `lastUsedAt` is at most this much behind, so that reading does not turn into writing. */
 const USE_RECORDED_EVERY_MS = 60_000;
@@ -19,17 +22,22 @@ const USE_RECORDED_EVERY_MS = 60_000;
 export class ApiKeysService extends ApiKeyVerifier {
   private readonly logger = new Logger('ApiKeys');
 
-  constructor(private readonly keys: ApiKeysRepository) {
+  constructor(
+    private readonly keys: ApiKeysRepository,
+    private readonly audit: AuditService,
+    private readonly bus: Bus,
+  ) {
     super();
   }
 
-  /** The key is in this answer and nowhere else. */
+  /** The key is in this answer and nowhere else. Throws 403 where it would be able to more than its maker. */
   async create(
     scope: OrgScope,
-    { name, roles, expiresInSeconds }: CreateApiKey,
-    actor: string,
+    { name, roles, scopes, expiresInSeconds }: CreateApiKey,
+    maker: UserPrincipal,
   ): Promise<{ key: string; stored: ApiKeyDocument }> {
-    const key = API_KEY_PREFIX + randomBytes(KEY_BYTES).toString('base64url');
+    demandGrantable(maker, roles, scopes);
+    const key = newToken(API_KEY_PREFIX);
     const now = Date.now();
     const stored = await this.keys.create(scope, {
       _id: newId('apiKey'),
@@ -37,12 +45,14 @@ export class ApiKeysService extends ApiKeyVerifier {
       hash: hashOf(key),
       prefix: key.slice(0, SHOWN_CHARACTERS),
       roles: [...new Set(roles)],
-      createdBy: actor,
+      scopes: [...new Set(scopes)],
+      createdBy: maker.actor,
       createdAt: new Date(now),
       expiresAt: expiresInSeconds === undefined ? null : new Date(now + expiresInSeconds * 1000),
       lastUsedAt: null,
       revokedAt: null,
     });
+    await this.record(scope, maker.actor, 'apiKey.created', null, stored);
     return { key, stored };
   }
 
@@ -51,8 +61,14 @@ export class ApiKeysService extends ApiKeyVerifier {
   }
 
   /** Ends the key at once; twice is once. Throws 404 api_key_not_found. */
-  async revoke(scope: OrgScope, id: string): Promise<void> {
-    if (!(await this.keys.revoke(scope, id, new Date()))) throw new ReinsError('api_key_not_found');
+  async revoke(scope: OrgScope, id: string, actor: string): Promise<void> {
+    const revoked = await this.keys.revoke(scope, id, new Date());
+    if (revoked === undefined) {
+      if ((await this.keys.get(scope, id)) === undefined) throw new ReinsError('api_key_not_found');
+      return;
+    }
+    this.bus.publish('access.revoked', { orgId: scope.orgId });
+    await this.record(scope, actor, 'apiKey.revoked', { ...revoked, revokedAt: null }, revoked);
   }
 
   async verifyApiKey(key: string): Promise<UserPrincipal | undefined> {
@@ -61,8 +77,15 @@ export class ApiKeysService extends ApiKeyVerifier {
     if (stored === undefined || stored.revokedAt !== null) return undefined;
     if (stored.expiresAt !== null && stored.expiresAt.getTime() <= now) return undefined;
     await this.recordUse(stored, now);
-    const { _id, orgId, name, roles } = stored;
-    return { kind: 'user', orgId, userId: _id, actor: `key:${name}`, roles, permissions: permissionsOf(roles) };
+    const { _id, orgId, name, roles, scopes } = stored;
+    return userPrincipal({
+      orgId,
+      userId: _id,
+      actor: `key:${name}`,
+      roles,
+      credential: { kind: 'apiKey', id: _id },
+      ...(scopes && { scopes }),
+    });
   }
 
   /** A note for people: failing to take it must not refuse the request. */
@@ -74,8 +97,21 @@ export class ApiKeysService extends ApiKeyVerifier {
       this.logger.warn({ err: error, apiKeyId: _id }, 'the use of an API key could not be recorded');
     }
   }
-}
 
-function hashOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  private record(
+    scope: OrgScope,
+    actor: string,
+    action: string,
+    before: ApiKeyDocument | null,
+    after: ApiKeyDocument,
+  ): Promise<void> {
+    const target = { type: 'apiKey', id: after._id };
+    return this.audit.record(scope, {
+      actor,
+      action,
+      target,
+      before: before && toApiKeyView(before),
+      after: toApiKeyView(after),
+    });
+  }
 }

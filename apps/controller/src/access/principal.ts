@@ -1,3 +1,4 @@
+import { type AccessScope, type Area, type Permission, PERMISSIONS } from '@reins/shared/api/access';
 import { ReinsError } from '@reins/shared/errors';
 
 declare const scoped: unique symbol;
@@ -16,15 +17,23 @@ export function orgScope(orgId: string): OrgScope {
   return { orgId } as OrgScope;
 }
 
-/** What a role may do, each including the ones before it. */
-export const PERMISSIONS = ['read', 'write', 'delete', 'admin'] as const;
-export type Permission = (typeof PERMISSIONS)[number];
-
 interface Base {
   orgId: string;
   /** Who is named in operations and the audit trail. */
   actor: string;
 }
+
+/** What a user came with, for those who have to know whether it still counts later. */
+export type UserCredential =
+  | { kind: 'dev' }
+  | {
+      kind: 'token';
+      homeOrgId: string;
+      names: readonly string[];
+      issuedAtMs: number | null;
+      expiresAtMs: number | null;
+    }
+  | { kind: 'apiKey'; id: string };
 
 /** A person or program with a role. */
 export interface UserPrincipal extends Base {
@@ -32,6 +41,11 @@ export interface UserPrincipal extends Base {
   userId: string;
   roles: readonly string[];
   permissions: ReadonlySet<Permission>;
+  /** What an API key is narrowed to; undefined is everything. */
+  scopes: readonly AccessScope[] | undefined;
+  /** Whether it stands above the organisations, in whichever one it acts now. */
+  universe: boolean;
+  credential: UserCredential;
 }
 
 /** A connected agent: reaches that agent and its sessions only, whatever roles its claims list. */
@@ -40,7 +54,26 @@ export interface AgentPrincipal extends Base {
   agentId: string;
 }
 
-export type Principal = UserPrincipal | AgentPrincipal;
+/** Whoever was given a link to one session: may read that one and nothing else. */
+export interface ViewerPrincipal extends Base {
+  kind: 'viewer';
+  tokenId: string;
+  sessionId: string;
+}
+
+export type Principal = UserPrincipal | AgentPrincipal | ViewerPrincipal;
+
+export const UNIVERSE_OWNER = 'universe.owner';
+
+type NewUser = Pick<UserPrincipal, 'orgId' | 'userId' | 'actor' | 'roles' | 'credential'> & {
+  scopes?: readonly AccessScope[];
+};
+
+/** A user with the permissions of its roles. */
+export function userPrincipal({ scopes, ...user }: NewUser): UserPrincipal {
+  const { roles } = user;
+  return { kind: 'user', ...user, scopes, permissions: permissionsOf(roles), universe: roles.includes(UNIVERSE_OWNER) };
+}
 
 /** Permissions of AIWM's role names; an unknown role has none. */
 export function permissionsOf(roles: readonly string[]): ReadonlySet<Permission> {
@@ -50,18 +83,48 @@ export function permissionsOf(roles: readonly string[]): ReadonlySet<Permission>
 }
 
 function permissionsOfRole(role: string): readonly Permission[] {
-  if (role === 'universe.owner' || role === 'organization.owner') return PERMISSIONS;
+  if (role === UNIVERSE_OWNER || role === 'organization.owner') return PERMISSIONS;
   if (role === 'organization.editor') return ['read', 'write', 'delete'];
   return role === 'organization.viewer' ? ['read'] : [];
 }
 
-/** Throws 403 in AIWM's words unless the principal is a user with the permission. */
-export function demand(principal: Principal, permission: Permission): UserPrincipal {
+/** Whether scopes let a permission through in an area. */
+export function scopesAllow(scopes: readonly AccessScope[] | undefined, area: Area, permission: Permission): boolean {
+  if (scopes === undefined) return true;
+  return scopes.includes('*') || scopes.includes(`${area}:*`) || scopes.includes(`${area}:${permission}`);
+}
+
+/**
+ * Throws 403 in AIWM's words unless the principal is a user with the permission, and, where an area is named, with a
+ * scope for it. The guard has asked for the area's scope before any handler runs.
+ */
+export function demand(principal: Principal, permission: Permission, area?: Area): UserPrincipal {
   if (principal.kind !== 'user' || !principal.permissions.has(permission)) {
     const verb = { read: 'read', write: 'create or update', delete: 'delete', admin: 'administer' }[permission];
     throw new ReinsError('forbidden', { message: `You do not have permission to ${verb}.` });
   }
+  if (area !== undefined && !scopesAllow(principal.scopes, area, permission)) {
+    const missingScope = `${area}:${permission}`;
+    throw new ReinsError('forbidden', {
+      message: `The API key lacks the scope ${missingScope}.`,
+      details: { missingScope },
+    });
+  }
   return principal;
+}
+
+/** Throws 403 in AIWM's words unless the principal stands above the organisations. */
+export function demandUniverse(principal: Principal): UserPrincipal {
+  if (principal.kind === 'user' && principal.universe) return principal;
+  const reason = 'Only system administrators can access this resource.';
+  throw new ReinsError('forbidden', { message: `This endpoint requires universe-level permissions. ${reason}` });
+}
+
+/** Who it is without a doubt: names can be alike, ids cannot. */
+export function principalId(principal: Principal): string {
+  if (principal.kind === 'agent') return `agent:${principal.agentId}`;
+  if (principal.kind === 'viewer') return `viewer:${principal.tokenId}`;
+  return principal.credential.kind === 'apiKey' ? `key:${principal.credential.id}` : `user:${principal.userId}`;
 }
 
 export function scopeOf(principal: Principal): OrgScope {

@@ -15,6 +15,9 @@ const Claims = z.object({
   type: z.string().optional(),
   /** Token version: an agent's token ends when its agent's version moves on. */
   tv: z.number().int().optional(),
+  /** Seconds, as JWT has them. */
+  iat: z.number().optional(),
+  exp: z.number().optional(),
 });
 export type Claims = z.infer<typeof Claims>;
 
@@ -29,10 +32,14 @@ export interface AgentTokenSubject {
 /** Signs and verifies HS256 tokens with AIWM's claims. */
 @Injectable()
 export class TokenService {
+  private readonly secrets: readonly string[];
+
   constructor(
     private readonly jwt: JwtService,
     private readonly config: Config,
-  ) {}
+  ) {
+    this.secrets = [config.jwtSecret, ...config.env.JWT_SECRET_PREVIOUS];
+  }
 
   /** Seconds a new token is valid. */
   get ttlSeconds(): number {
@@ -57,14 +64,27 @@ export class TokenService {
     );
   }
 
-  /** Throws token_expired or token_invalid. Only HS256 is accepted, so an unsigned token is not. */
+  /**
+   * Throws token_expired or token_invalid. Only HS256 is accepted, so an unsigned token is not. A token may be signed
+   * with the secret or, after a change of it, with one of the previous ones.
+   */
   async verify(token: string): Promise<Claims> {
-    try {
-      const payload: unknown = await this.jwt.verifyAsync(token, { algorithms: ['HS256'] });
-      return Claims.parse(payload);
-    } catch (error) {
-      const expired = error instanceof Error && error.name === 'TokenExpiredError';
-      throw new ReinsError(expired ? 'token_expired' : 'token_invalid', { cause: error });
+    let failure: unknown;
+    for (const secret of this.secrets) {
+      try {
+        const payload: unknown = await this.jwt.verifyAsync(token, { secret, algorithms: ['HS256'] });
+        return Claims.parse(payload);
+      } catch (error) {
+        failure = error;
+        if (!isForeignSignature(error)) break;
+      }
     }
+    const expired = failure instanceof Error && failure.name === 'TokenExpiredError';
+    throw new ReinsError(expired ? 'token_expired' : 'token_invalid', { cause: failure });
   }
+}
+
+/** Signed with another secret: all other faults of a token do not go away with the next one. */
+function isForeignSignature(error: unknown): boolean {
+  return error instanceof Error && error.message === 'invalid signature';
 }

@@ -4,8 +4,10 @@ import { type TenantDocument } from '../database/tenant.repository';
 /** One change somebody made. */
 export interface AuditDocument extends TenantDocument {
   at: Date;
-  /** Who: `user:…`, `key:…`, `agent:…` or `controller`. */
+  /** Who, as people read it: a token's `username`, `user:…`, `key:…`, `agent:…` or `controller`. */
   actor: string;
+  /** Who, without a doubt: kind and id; null where no request was made for it. */
+  principal: string | null;
   /** What, as `<noun>.<past participle>`, for example `instruction.updated`. */
   action: string;
   target: { type: string; id: string };
@@ -27,6 +29,7 @@ export const auditSchema = new Schema<AuditDocument>(
     orgId: { type: String, required: true },
     at: { type: Date, required: true },
     actor: { type: String, required: true },
+    principal: { type: String, default: null },
     action: { type: String, required: true },
     target: {
       type: new Schema(

@@ -1,8 +1,15 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { type AuditPage, type AuditQuery } from '@reins/shared/api/audit';
 import { newId } from '@reins/shared/ids';
+import { type Counter } from 'prom-client';
 import { type OrgScope } from '../access/principal';
-import { maskSecrets } from '../common/mask-secrets';
+import { requestContext } from '../common/request-context';
+import { Config } from '../config/config';
+import { Metrics } from '../metrics/metrics';
 import { AuditRepository } from './audit.repository';
+import { type AuditDocument } from './audit.schema';
+import { toAuditView } from './audit.view';
+import { storableChange } from './storable-change';
 
 /** What changed, as the room that changed it knows it. `before` and `after` are whole views; what differs is kept. */
 export interface AuditEntry {
@@ -14,42 +21,56 @@ export interface AuditEntry {
   after?: object | null;
 }
 
-const RETENTION_MS = 365 * 86_400_000;
+const DAY_MS = 86_400_000;
 
-/** Who changed what, when: kept for a year, secrets masked before they are stored. */
+/** Who changed what, when; secrets masked before they are stored. */
 @Injectable()
 export class AuditService {
-  constructor(private readonly entries: AuditRepository) {}
+  private readonly logger = new Logger('Audit');
+  private readonly failures: Counter;
 
+  constructor(
+    private readonly entries: AuditRepository,
+    private readonly config: Config,
+    metrics: Metrics,
+  ) {
+    this.failures = metrics.counter(
+      'reins_audit_failures_total',
+      'Changes whose entry in the audit trail could not be stored; each is in the log as audit.unrecorded',
+    );
+  }
+
+  /**
+   * Notes a change that was made. Never throws: the change is durable already, and refusing the request would make its
+   * caller believe it was not. An entry that cannot be stored goes to the log as a whole, at level error.
+   */
   async record(scope: OrgScope, { actor, action, target, before, after }: AuditEntry): Promise<void> {
     const at = new Date();
-    const changed = differences(plain(before), plain(after));
-    await this.entries.add(scope, {
+    const context = requestContext();
+    const entry: Omit<AuditDocument, 'orgId'> = {
       _id: newId('audit'),
       at,
       actor,
+      principal: context?.principal ?? null,
       action,
       target,
-      before: changed.before === null ? null : maskSecrets(changed.before),
-      after: changed.after === null ? null : maskSecrets(changed.after),
-      correlationId: null,
-      expiresAt: new Date(at.getTime() + RETENTION_MS),
-    });
+      ...storableChange(before, after),
+      correlationId: context?.correlationId ?? null,
+      expiresAt: new Date(at.getTime() + this.config.env.AUDIT_RETENTION_DAYS * DAY_MS),
+    };
+    try {
+      await this.entries.add(scope, entry);
+    } catch (error) {
+      this.failures.inc();
+      this.logger.error({ err: error, entry: { ...entry, orgId: scope.orgId } }, 'audit.unrecorded');
+    }
   }
-}
 
-type Fields = Record<string, unknown> | null;
-
-/** As JSON has it: dates as text, nothing undefined. */
-function plain(view: object | null | undefined): Fields {
-  return view === undefined || view === null ? null : (JSON.parse(JSON.stringify(view)) as Record<string, unknown>);
-}
-
-function differences(before: Fields, after: Fields): { before: Fields; after: Fields } {
-  if (before === null || after === null) return { before, after };
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  const changed = [...keys].filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-  const pick = (fields: Record<string, unknown>) =>
-    Object.fromEntries(changed.filter((key) => key in fields).map((key) => [key, fields[key]]));
-  return { before: pick(before), after: pick(after) };
+  /** Newest first. */
+  async list(scope: OrgScope, query: AuditQuery): Promise<AuditPage> {
+    const found = await this.entries.page(scope, query, query.limit + 1);
+    const items = found.slice(0, query.limit).map(toAuditView);
+    const more = found.length > query.limit;
+    return { items, nextCursor: more ? (items[items.length - 1]?.id ?? null) : null };
+  }
 }

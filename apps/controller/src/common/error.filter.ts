@@ -3,6 +3,7 @@ import { renderError } from '@reins/shared/errors';
 import { isoTime } from '@reins/shared/util';
 import { type Request, type Response } from 'express';
 import { correlationId } from './correlation';
+import { redactUrl } from './redact-url';
 import { routeFamily } from './route-family';
 import { toReinsError } from './to-reins-error';
 
@@ -26,7 +27,7 @@ export class ErrorFilter implements ExceptionFilter {
       return;
     }
     if (error.retryAfterMs !== undefined) response.setHeader('Retry-After', Math.ceil(error.retryAfterMs / 1000));
-    const context = { path: request.originalUrl, correlationId: id, timestamp: isoTime(Date.now()) };
+    const context = { path: redactUrl(request.originalUrl) ?? '', correlationId: id, timestamp: isoTime(Date.now()) };
     response.status(status).json(renderError(routeFamily(request.path), error, context));
   }
 }

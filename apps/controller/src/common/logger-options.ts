@@ -2,6 +2,7 @@ import { type IncomingMessage } from 'node:http';
 import { type Params } from 'nestjs-pino';
 import { type Config } from '../config/config';
 import { correlationId } from './correlation';
+import { redactUrl } from './redact-url';
 
 const QUIET_ROUTES = /^\/(health|ready|metrics)\b/;
 
@@ -21,7 +22,7 @@ export function loggerOptions(config: Config): Params {
         return response.statusCode >= 400 ? 'warn' : 'debug';
       },
       serializers: {
-        req: ({ method, url }: IncomingMessage) => ({ method, url }),
+        req: ({ method, url }: IncomingMessage) => ({ method, url: redactUrl(url) }),
         res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
       },
       autoLogging: { ignore: (request) => QUIET_ROUTES.test(request.url ?? '') },

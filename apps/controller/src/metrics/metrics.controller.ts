@@ -25,7 +25,8 @@ export class MetricsController {
   @ApiResponse({ status: 200, description: 'The metrics' })
   async get(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     if (!this.config.devMode && !isLocal(request)) {
-      demand(await this.authenticator.authenticate(request.headers.authorization), 'read');
+      const { authorization } = request.headers;
+      demand(await this.authenticator.authenticate({ authorization }), 'read', 'access');
     }
     response.setHeader('Content-Type', this.metrics.contentType);
     return this.metrics.text();

@@ -4,7 +4,7 @@ import { HEADERS, PageQuery } from '@reins/shared/api/common';
 import { type OperationView } from '@reins/shared/api/sessions';
 import { type Response } from 'express';
 import { createZodDto } from 'nestjs-zod';
-import { Caller } from '../access/decorators';
+import { Caller, ViewerRoute } from '../access/decorators';
 import { type Principal, scopeOf } from '../access/principal';
 import { OperationsService } from './operations.service';
 
@@ -22,6 +22,7 @@ export class OperationsController {
   }
 
   @Get('sessions/:id/operations')
+  @ViewerRoute()
   @ApiOperation({ summary: 'Lifecycle changes of a session, newest first; they outlive it' })
   async list(
     @Caller() caller: Principal,

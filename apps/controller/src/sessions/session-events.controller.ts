@@ -1,12 +1,12 @@
 import { Controller, Get, Headers, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { HEADERS } from '@reins/shared/api/common';
 import { EventsQuery } from '@reins/shared/api/sessions';
 import { ReinsError } from '@reins/shared/errors';
 import { type Request, type Response } from 'express';
 import { createZodDto } from 'nestjs-zod';
 import { pipeline } from 'node:stream/promises';
-import { AgentRoute, Caller, Needs } from '../access/decorators';
+import { AgentRoute, Caller, Needs, ViewerRoute } from '../access/decorators';
 import { type Principal, scopeOf } from '../access/principal';
 import { BlobStore } from '../blobs/blob-store.port';
 import { SessionStreams } from './session-streams';
@@ -26,6 +26,12 @@ export class SessionEventsController {
   ) {}
 
   @Get('events')
+  @ViewerRoute({ tokenInQuery: true })
+  @ApiQuery({
+    name: 'access_token',
+    required: false,
+    description: 'A viewer token, for clients that cannot set headers',
+  })
   @ApiOperation({ summary: "A session's whole event log: followed by SSE, or one page with follow=false" })
   @ApiProduces('text/event-stream', 'application/json')
   async events(
@@ -38,7 +44,7 @@ export class SessionEventsController {
     const scope = scopeOf(caller);
     await this.sessions.get(scope, id);
     const after = cursorOf(lastEventId) ?? query.after ?? 0;
-    if (query.follow === 'true') return this.streams.follow(scope, id, after, response);
+    if (query.follow === 'true') return this.streams.follow(caller, id, after, response);
     response.type('application/json').send(await this.streams.page(scope, id, after, query.limit));
   }
 
@@ -68,6 +74,7 @@ export class SessionEventsController {
   }
 
   @Get('blobs/:blobId')
+  @ViewerRoute()
   @ApiOperation({ summary: 'Data that an event only refers to' })
   async getBlob(
     @Caller() caller: Principal,

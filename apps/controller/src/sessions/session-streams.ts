@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Response } from 'express';
-import { type OrgScope } from '../access/principal';
+import { LiveAccess } from '../access/live-access';
+import { type OrgScope, type Principal, scopeOf } from '../access/principal';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
 import { followLog } from '../events/log-follower';
@@ -12,14 +13,19 @@ export class SessionStreams {
   constructor(
     private readonly log: EventLog,
     private readonly config: Config,
+    private readonly access: LiveAccess,
   ) {}
 
-  /** Streams every event after the cursor; resolves when the stored ones are sent, the live ones follow. */
-  async follow(scope: OrgScope, sessionId: string, after: number, response: Response): Promise<void> {
+  /**
+   * Streams every event after the cursor; resolves when the stored ones are sent, the live ones follow. The stream ends
+   * when the viewer's credentials do.
+   */
+  async follow(viewer: Principal, sessionId: string, after: number, response: Response): Promise<void> {
     const { SSE_PING_MS: pingMs, SSE_BACKLOG_BYTES: backlogBytes } = this.config.env;
     const stream = new SseStream(response, { pingMs, backlogBytes });
+    this.access.hold(viewer, () => stream.close(), stream.signal);
     await followLog(this.log, {
-      scope,
+      scope: scopeOf(viewer),
       sessionId,
       after,
       onEvent: ({ seq, json }) => stream.send(json, { id: seq }),

@@ -6,7 +6,7 @@ import { SESSION_STATES } from '@reins/shared/state';
 import { type Response } from 'express';
 import { createZodDto } from 'nestjs-zod';
 import { z } from 'zod';
-import { Caller } from '../access/decorators';
+import { Area, Caller, ViewerRoute } from '../access/decorators';
 import { type Principal, scopeOf } from '../access/principal';
 import { toSessionView } from './session-view';
 import { SessionsService } from './sessions.service';
@@ -19,6 +19,7 @@ class PageQueryDto extends createZodDto(PageQuery) {}
 
 @ApiTags('sessions')
 @Controller()
+@Area('sessions')
 export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}
 
@@ -46,6 +47,7 @@ export class SessionsController {
   }
 
   @Get('sessions/:id')
+  @ViewerRoute()
   @ApiOperation({ summary: 'One session: its state, and why it is in it' })
   async get(@Caller() caller: Principal, @Param('id') id: string): Promise<SessionView> {
     return toSessionView(await this.sessions.get(scopeOf(caller), id));

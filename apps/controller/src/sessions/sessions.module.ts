@@ -20,6 +20,7 @@ import { SessionStreams } from './session-streams';
 import { SessionWatch } from './session-watch';
 import { TelemetryController } from './telemetry.controller';
 import { TurnAnswers } from './turn-answer';
+import { ViewerTokensController } from './viewer-tokens.controller';
 
 @Module({
   imports: [
@@ -34,7 +35,13 @@ import { TurnAnswers } from './turn-answer';
     SessionStoreModule,
     TurnsModule,
   ],
-  controllers: [SessionsController, PromptsController, SessionEventsController, TelemetryController],
+  controllers: [
+    SessionsController,
+    PromptsController,
+    SessionEventsController,
+    TelemetryController,
+    ViewerTokensController,
+  ],
   providers: [SessionsService, SessionLifecycle, EndPipeline, SessionWatch, SessionStreams, PromptStreams, TurnAnswers],
   exports: [SessionLifecycle],
 })

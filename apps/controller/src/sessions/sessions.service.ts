@@ -5,6 +5,7 @@ import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
 import { type OrgScope } from '../access/principal';
 import { AgentsService } from '../agents/agents.service';
+import { AuditService } from '../audit/audit.service';
 import { Background } from '../bus/background';
 import { CommandsService } from '../commands/commands.service';
 import { Config } from '../config/config';
@@ -17,6 +18,7 @@ import { type TurnDocument } from '../turns/turn.schema';
 import { TurnsService } from '../turns/turns.service';
 import { EndPipeline } from './end-pipeline';
 import { SessionLifecycle } from './session-lifecycle';
+import { toSessionView } from './session-view';
 import { type SessionDocument } from './session.schema';
 import { type SessionFilter, SessionsRepository } from './sessions.repository';
 
@@ -37,6 +39,7 @@ export class SessionsService {
     private readonly idempotency: IdempotencyService,
     private readonly background: Background,
     private readonly config: Config,
+    private readonly audit: AuditService,
   ) {}
 
   /** Makes the session and has a harness started for it; durable when it resolves, not yet active. */
@@ -88,6 +91,8 @@ export class SessionsService {
     await this.operations.open(scope, id, 'Create', actor);
     await this.lifecycle.tellState(scope, id, 'pending');
     this.background.start('the launch of a harness', () => this.lifecycle.launch(scope, id));
+    const target = { type: 'session', id };
+    await this.audit.record(scope, { actor, action: 'session.created', target, after: toSessionView(session) });
     return session;
   }
 
@@ -112,6 +117,8 @@ export class SessionsService {
     await this.operations.open(scope, id, 'End', actor);
     await this.lifecycle.tellState(scope, id, 'ending');
     this.background.start('the end of a session', () => this.endPipeline.run(scope, session));
+    const target = { type: 'session', id };
+    await this.audit.record(scope, { actor, action: 'session.ended', target, before: toSessionView(session) });
   }
 
   /** Queues a prompt and sees that a harness is there or coming for it. */

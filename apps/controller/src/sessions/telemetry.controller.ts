@@ -4,7 +4,7 @@ import { HEADERS, PageQuery } from '@reins/shared/api/common';
 import { type SessionStats, type TurnView } from '@reins/shared/api/sessions';
 import { type Response } from 'express';
 import { createZodDto } from 'nestjs-zod';
-import { Caller } from '../access/decorators';
+import { Caller, ViewerRoute } from '../access/decorators';
 import { type Principal, scopeOf } from '../access/principal';
 import { TurnsService } from '../turns/turns.service';
 import { SessionsService } from './sessions.service';
@@ -21,6 +21,7 @@ export class TelemetryController {
   ) {}
 
   @Get('telemetry')
+  @ViewerRoute()
   @ApiOperation({ summary: 'Every prompt with its answer, tokens, timing and artifacts, newest first' })
   async telemetry(
     @Caller() caller: Principal,
@@ -36,6 +37,7 @@ export class TelemetryController {
   }
 
   @Get('turns/:turnId')
+  @ViewerRoute()
   @ApiOperation({ summary: 'One prompt with its answer' })
   async turn(@Caller() caller: Principal, @Param('id') id: string, @Param('turnId') turnId: string): Promise<TurnView> {
     const scope = scopeOf(caller);
@@ -44,6 +46,7 @@ export class TelemetryController {
   }
 
   @Get('stats')
+  @ViewerRoute()
   @ApiOperation({ summary: 'Sums over all prompts of a session' })
   async stats(@Caller() caller: Principal, @Param('id') id: string): Promise<SessionStats> {
     const scope = scopeOf(caller);

@@ -7,6 +7,7 @@ export const HEADERS = {
   idempotencyKey: 'idempotency-key',
   totalCount: 'x-total-count',
   lastEventId: 'last-event-id',
+  organizationId: 'x-organization-id',
 } as const;
 
 /** Largest page of any list. */

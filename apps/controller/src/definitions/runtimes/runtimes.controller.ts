@@ -21,7 +21,7 @@ export class RuntimesController {
   @ApiOperation({ summary: 'Define a runtime' })
   @ApiResponse({ status: 201, description: 'The runtime' })
   async create(@Caller() caller: Principal, @Body() body: CreateRuntimeDto): Promise<RuntimeView> {
-    return toRuntimeView(await this.runtimes.create(scopeOf(caller), body));
+    return toRuntimeView(await this.runtimes.create(scopeOf(caller), body, caller.actor));
   }
 
   @Get()
@@ -57,7 +57,7 @@ export class RuntimesController {
     @Param('id') id: string,
     @Body() body: UpdateRuntimeDto,
   ): Promise<RuntimeView> {
-    return toRuntimeView(await this.runtimes.update(scopeOf(caller), id, body));
+    return toRuntimeView(await this.runtimes.update(scopeOf(caller), id, body, caller.actor));
   }
 
   @Delete(':id')
@@ -65,6 +65,6 @@ export class RuntimesController {
   @ApiOperation({ summary: 'Delete a runtime that no worker uses' })
   @ApiResponse({ status: 204, description: 'Deleted' })
   async delete(@Caller() caller: Principal, @Param('id') id: string): Promise<void> {
-    await this.runtimes.delete(scopeOf(caller), id);
+    await this.runtimes.delete(scopeOf(caller), id, caller.actor);
   }
 }

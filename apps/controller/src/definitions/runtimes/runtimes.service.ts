@@ -3,10 +3,12 @@ import { type CreateRuntime, type UpdateRuntime } from '@reins/shared/api/defini
 import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
 import { type OrgScope } from '../../access/principal';
+import { AuditService } from '../../audit/audit.service';
 import { type Page } from '../../database/tenant.repository';
 import { refuseTakenName } from '../taken-name';
 import { WorkersRepository } from '../workers/workers.repository';
 import { type RuntimeDocument } from './runtime.schema';
+import { toRuntimeView } from './runtime.view';
 import { RuntimesRepository } from './runtimes.repository';
 
 /** Container images that workers run in. */
@@ -15,12 +17,15 @@ export class RuntimesService {
   constructor(
     private readonly runtimes: RuntimesRepository,
     private readonly workers: WorkersRepository,
+    private readonly audit: AuditService,
   ) {}
 
-  create(scope: OrgScope, body: CreateRuntime): Promise<RuntimeDocument> {
+  async create(scope: OrgScope, body: CreateRuntime, actor: string): Promise<RuntimeDocument> {
     const now = new Date();
     const runtime = { ...body, _id: newId('runtime'), createdAt: now, updatedAt: now };
-    return refuseTakenName(this.runtimes.create(scope, runtime), 'The name of the runtime');
+    const created = await refuseTakenName(this.runtimes.create(scope, runtime), 'The name of the runtime');
+    await this.record(scope, actor, 'created', null, created);
+    return created;
   }
 
   list(scope: OrgScope, page: Page): Promise<{ items: RuntimeDocument[]; total: number }> {
@@ -36,13 +41,17 @@ export class RuntimesService {
     return found(await this.runtimes.getByName(scope, name));
   }
 
-  async update(scope: OrgScope, id: string, body: UpdateRuntime): Promise<RuntimeDocument> {
+  async update(scope: OrgScope, id: string, body: UpdateRuntime, actor: string): Promise<RuntimeDocument> {
+    const before = await this.get(scope, id);
     const change = { ...body, updatedAt: new Date() };
-    return found(await refuseTakenName(this.runtimes.update(scope, id, change), 'The name of the runtime'));
+    const after = found(await refuseTakenName(this.runtimes.update(scope, id, change), 'The name of the runtime'));
+    await this.record(scope, actor, 'updated', before, after);
+    return after;
   }
 
   /** Throws 409 in_use while a worker is defined on it. */
-  async delete(scope: OrgScope, id: string): Promise<void> {
+  async delete(scope: OrgScope, id: string, actor: string): Promise<void> {
+    const before = await this.get(scope, id);
     const users = await this.workers.countByRuntime(scope, id);
     if (users > 0) {
       throw new ReinsError('in_use', {
@@ -51,6 +60,23 @@ export class RuntimesService {
       });
     }
     if (!(await this.runtimes.delete(scope, id))) throw new ReinsError('runtime_not_found');
+    await this.record(scope, actor, 'deleted', before, null);
+  }
+
+  private record(
+    scope: OrgScope,
+    actor: string,
+    what: 'created' | 'updated' | 'deleted',
+    before: RuntimeDocument | null,
+    after: RuntimeDocument | null,
+  ): Promise<void> {
+    return this.audit.record(scope, {
+      actor,
+      action: `runtime.${what}`,
+      target: { type: 'runtime', id: (after ?? before)?._id ?? '' },
+      before: before && toRuntimeView(before),
+      after: after && toRuntimeView(after),
+    });
   }
 }
 
