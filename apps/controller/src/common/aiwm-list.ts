@@ -48,10 +48,14 @@ const BRACKETED = /^(filter|sort)\[([^[\]]*)\]$/;
  * operator or a field given twice is 400, so that no filter can widen the organisation's scope or probe hidden fields.
  * Other parameters are ignored, as AIWM does.
  */
-export function parseAiwmList<E extends z.ZodObject>(url: string, rules: AiwmListRules<E>): AiwmListQuery<z.infer<E>> {
+export function parseAiwmList<E extends z.ZodObject>(
+  url: string,
+  rules: AiwmListRules<E>,
+): AiwmListQuery<Partial<z.infer<E>>> {
   const { given, issues } = read(url);
   if (rules.emptyIsAbsent === true) {
-    for (const [field, value] of given.filter) if (value === '') given.filter.delete(field);
+    const known = [...rules.contains, ...Object.keys(rules.equals.shape)];
+    for (const field of known) if (given.filter.get(field) === '') given.filter.delete(field);
   }
   const fields = [...given.filter];
   const contained = (field: string): boolean => rules.contains.includes(field);
@@ -65,7 +69,7 @@ export function parseAiwmList<E extends z.ZodObject>(url: string, rules: AiwmLis
   const sort = z.partialRecord(z.enum(rules.sort), direction).safeParse(Object.fromEntries(given.sort));
   const page = PAGE.safeParse(Object.fromEntries(given.page));
   if (issues.length === 0 && contains.success && equals.success && sort.success && page.success) {
-    const filter = { contains: contains.data, equals: equals.data as z.infer<E> };
+    const filter = { contains: contains.data, equals: equals.data as Partial<z.infer<E>> };
     // The id breaks ties: pages must not overlap where the sorted field is equal.
     return { ...page.data, filter, sort: { ...(sort.data as Record<string, 1 | -1>), _id: -1 } };
   }
