@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts a newcomer starts: says what is missing in plain words and does each step only when needed.
 
 step() { printf '\n==> %s\n' "$*" >&2; }
