@@ -1,17 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { ReinsError } from '@reins/shared/errors';
+import { type LinkAddress } from '@reins/shared/link/connect';
 import { LINK } from '@reins/shared/link/limits';
-import { orgScope } from '../access/principal';
+import { type OrgScope, orgScope } from '../access/principal';
 import { Config } from '../config/config';
 import { ListenAddress } from '../config/listen-address';
+import { InstructionsService } from '../definitions/instructions/instructions.service';
+import { toToolView } from '../definitions/tools/tool.view';
+import { ToolsService } from '../definitions/tools/tools.service';
+import { VERSION } from '../health/version';
 import { type AgentDocument } from './agent.schema';
 import { type AgentConfiguration, configVersionOf } from './config-version';
-import { instructionText, placeholderInstruction } from './instruction-text';
+import { instructionDetail, instructionText } from './instruction-text';
+import { mcpServersOf } from './mcp-servers';
 import { SessionConfigurationSource } from './session-configuration.port';
 
 export interface VersionedConfiguration extends AgentConfiguration {
   configVersion: string;
 }
+
+type AgentPart = Pick<AgentConfiguration, 'session' | 'instructionDetail' | 'tools' | 'mcpServers' | 'skills'>;
 
 /** Puts together what an agent is told when it connects. */
 @Injectable()
@@ -20,7 +28,14 @@ export class AgentConfigurationService {
     private readonly config: Config,
     private readonly address: ListenAddress,
     private readonly sessions: SessionConfigurationSource,
+    private readonly instructions: InstructionsService,
+    private readonly tools: ToolsService,
   ) {}
+
+  /** What goes into every configuration without being anybody's definition: another one makes all versions old. */
+  get surroundings(): string {
+    return JSON.stringify([VERSION, this.link]);
+  }
 
   /** Throws 404 for a managed agent whose session is over: it has nothing left to do. */
   async configurationOf(agent: AgentDocument): Promise<VersionedConfiguration> {
@@ -28,34 +43,56 @@ export class AgentConfigurationService {
     const configuration: AgentConfiguration = {
       instruction: instructionText(part.instructionDetail),
       ...part,
-      tools: [],
-      agent: { id: agent._id, name: agent.name, orgId: agent.orgId },
-      settings: agent.settings,
-      link: {
-        url: this.address.publicUrl,
-        namespace: LINK.namespace,
-        protocol: LINK.protocol,
-        heartbeatMs: this.config.env.HEARTBEAT_MS,
-        leaseMs: this.config.env.LEASE_MS,
+      agent: {
+        id: agent._id,
+        name: agent.name,
+        orgId: agent.orgId,
+        ...(agent.guardrailId !== undefined && { guardrailId: agent.guardrailId }),
       },
+      settings: agent.settings,
+      link: this.link,
+      ...(agent.rotationRequestedAt !== undefined && {
+        credentials: { rotationRequestedAt: agent.rotationRequestedAt.toISOString() },
+      }),
     };
     return { ...configuration, configVersion: configVersionOf(configuration) };
   }
 
-  private async partOf(
-    agent: AgentDocument,
-  ): Promise<Pick<AgentConfiguration, 'session' | 'instructionDetail' | 'mcpServers' | 'skills'>> {
-    if (agent.sessionId === undefined) {
-      return {
-        session: null,
-        instructionDetail: placeholderInstruction(agent.instructionId),
-        mcpServers: {},
-        skills: [],
-      };
-    }
-    const part = await this.sessions.configurationFor(orgScope(agent.orgId), agent._id);
+  private get link(): LinkAddress {
+    return {
+      url: this.address.publicUrl,
+      namespace: LINK.namespace,
+      protocol: LINK.protocol,
+      heartbeatMs: this.config.env.HEARTBEAT_MS,
+      leaseMs: this.config.env.LEASE_MS,
+    };
+  }
+
+  /** What an agent made for a session gets from there, and every other one from its own definition. */
+  private async partOf(agent: AgentDocument): Promise<AgentPart> {
+    const scope = orgScope(agent.orgId);
+    if (agent.sessionId === undefined) return this.ownPartOf(scope, agent);
+    const part = await this.sessions.configurationFor(scope, agent._id);
     if (part === undefined) throw agentNotFound(agent._id);
-    return part;
+    return { ...part, tools: [] };
+  }
+
+  /** An empty list of tools is no tools. */
+  private async ownPartOf(scope: OrgScope, agent: AgentDocument): Promise<AgentPart> {
+    const { instructionId, allowedToolIds } = agent;
+    const [instruction, found] = await Promise.all([
+      instructionId === undefined ? undefined : this.instructions.find(scope, instructionId),
+      allowedToolIds.length === 0 ? [] : this.tools.findActive(scope, allowedToolIds),
+    ]);
+    const byId = new Map(found.map((tool) => [tool._id, toToolView(tool)]));
+    const tools = allowedToolIds.flatMap((id) => byId.get(id) ?? []);
+    return {
+      session: null,
+      instructionDetail: instructionDetail(instructionId, instruction),
+      tools: tools.map((tool) => ({ ...tool })),
+      mcpServers: mcpServersOf(tools, this.address.publicUrl),
+      skills: [],
+    };
   }
 }
 

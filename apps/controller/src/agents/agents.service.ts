@@ -1,18 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import { type CreateAgent, HeartbeatRequest, type UpdateAgent } from '@reins/shared/api/agents';
+import { type CreateAgent, type UpdateAgent } from '@reins/shared/api/agents';
 import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope } from '../access/principal';
+import { AuditService } from '../audit/audit.service';
 import { Bus } from '../bus/bus';
+import { type AgentChange, changeOf, fieldsOf } from './agent-change';
 import { agentNotFound, AgentConfigurationService } from './agent-configuration.service';
+import { AgentReferences } from './agent-references';
+import { toAgentAuditView } from './agent.view';
 import { type AgentListQuery } from './agent-list.query';
 import { type AgentDocument } from './agent.schema';
 import { type AgentCount, AgentsRepository, type AgentUpdate } from './agents.repository';
-import { envSettingIssues } from './env-settings';
-import { unmaskSecrets } from '../common/mask-secrets';
 import { type Editor, newAgent } from './new-agent';
-import { digestSecret, hashSecret, newSecret } from './secrets';
+import { PresenceService } from './presence/presence.service';
+import { SecretProofs } from './secret-proofs';
+import { digestSecret, newSecret } from './secrets';
 
 const CONTROLLER: Editor = { userId: 'controller', actor: 'controller' };
+/** How often a change starts over because the agent changed under it. */
+const ATTEMPTS = 5;
 
 /** Identities that may connect. */
 @Injectable()
@@ -20,17 +26,29 @@ export class AgentsService {
   constructor(
     private readonly agents: AgentsRepository,
     private readonly configurations: AgentConfigurationService,
+    private readonly references: AgentReferences,
+    private readonly audit: AuditService,
+    private readonly proofs: SecretProofs,
+    private readonly presence: PresenceService,
     private readonly bus: Bus,
   ) {}
 
-  /** A secret is stored for autonomous agents only: managed ones never get one from outside. */
+  /**
+   * A secret is stored for autonomous agents only: managed ones never get one from outside. Without one nothing is
+   * stored that nobody knows: such an agent connects after a regenerate. Throws 400 for references that lead nowhere.
+   */
   async create(scope: OrgScope, body: CreateAgent, by: Editor): Promise<AgentDocument> {
-    checkSettings(body.settings);
-    const { secret, ...fields } = body;
-    const hashed = fields.type === 'autonomous' && secret !== undefined ? await hashSecret(secret) : undefined;
-    const agent = { ...newAgent(by), ...fields, ...(hashed !== undefined && { secretHash: hashed }) };
+    const { secret } = body;
+    const fields = fieldsOf(body);
+    await this.references.check(scope, fields);
+    const fresh = newAgent(by);
+    const isGiven = body.type === 'autonomous' && secret !== undefined;
+    const stored = isGiven ? await this.proofs.secretFields(fresh._id, secret) : {};
+    const agent = { ...fresh, ...fields, ...stored };
     const { configVersion } = await this.configurations.configurationOf({ ...agent, orgId: scope.orgId });
-    return this.agents.create(scope, { ...agent, configVersion });
+    const created = await this.agents.create(scope, { ...agent, configVersion });
+    await this.record(scope, by, 'agent.created', undefined, created);
+    return created;
   }
 
   /** An agent for exactly one session. The secret exists in this answer and in the harness it is given to. */
@@ -51,7 +69,8 @@ export class AgentsService {
 
   /** Ends a managed agent with its session: its tokens and its secret are worth nothing from now on. */
   async retire(scope: OrgScope, agentId: string): Promise<void> {
-    await this.agents.remove(scope, agentId);
+    const removed = await this.agents.remove(scope, agentId);
+    if (removed !== undefined) this.presence.ended(scope, removed);
     this.bus.publish('agent.revoked', { orgId: scope.orgId, agentId, reason: 'ended' });
   }
 
@@ -71,67 +90,92 @@ export class AgentsService {
     return found(id, await this.agents.get(scope, id));
   }
 
-  /** Suspending and a new role end the agent's tokens; a changed configuration is announced to its harness. */
+  /**
+   * Suspending and a new role end the agent's tokens; a changed configuration is announced to its harness. Of two edits
+   * at once both hold: settings are merged into what is stored then. Throws 400 as `changeOf`, and for references that
+   * lead nowhere.
+   */
   async update(scope: OrgScope, id: string, body: UpdateAgent, by: Editor): Promise<AgentDocument> {
-    const stored = await this.get(scope, id);
-    const { type, ...change } = body;
-    if (type !== undefined && type !== stored.type) throw typeIsImmutable(stored.type, type);
-    if (change.settings !== undefined) {
-      change.settings = unmaskSecrets(change.settings, stored.settings) as Record<string, unknown>;
-      checkSettings(change.settings);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const stored = await this.get(scope, id);
+      const change = changeOf(body, stored);
+      await this.references.check(scope, change.fields, stored);
+      const updated = await this.agents.update(scope, id, updateOf(change, stored, by), {
+        updatedAt: stored.updatedAt,
+      });
+      if (updated === undefined) continue;
+      if (change.revokes) this.bus.publish('agent.revoked', { orgId: scope.orgId, agentId: id, reason: 'revoked' });
+      const { agent } = await this.renew(scope, id);
+      const suspends = updated.status === 'suspended' && stored.status !== 'suspended';
+      await this.record(scope, by, suspends ? 'agent.suspended' : 'agent.updated', stored, updated);
+      return agent;
     }
-    const revokes =
-      (change.status === 'suspended' && stored.status !== 'suspended') ||
-      (change.role !== undefined && change.role !== stored.role);
-    const update: AgentUpdate = {
-      $set: { ...change, updatedAt: new Date(), updatedBy: by.actor },
-      ...(revokes && { $inc: { tokenVersion: 1 } }),
-    };
-    const agent = found(id, await this.agents.update(scope, id, update));
-    if (revokes) this.bus.publish('agent.revoked', { orgId: scope.orgId, agentId: id, reason: 'revoked' });
-    return this.announce(scope, agent);
+    throw new ReinsError('conflict', { retryAfterMs: 1000 });
   }
 
   /** The row stays, without its secrets, for whoever asks later who it was. */
   async delete(scope: OrgScope, id: string, by: Editor): Promise<void> {
+    const stored = await this.get(scope, id);
     const now = new Date();
     const update: AgentUpdate = {
       $set: { isDeleted: true, deletedAt: now, updatedAt: now, updatedBy: by.actor, connectedAt: null },
-      $unset: { secretHash: '', previousSecretHash: '', previousSecretUntil: '' },
+      $unset: {
+        secretHash: '',
+        secretProof: '',
+        previousSecretHash: '',
+        previousSecretProof: '',
+        previousSecretUntil: '',
+      },
       $inc: { tokenVersion: 1 },
     };
     found(id, await this.agents.update(scope, id, update));
     this.bus.publish('agent.revoked', { orgId: scope.orgId, agentId: id, reason: 'revoked' });
+    await this.record(scope, by, 'agent.deleted', stored, undefined);
   }
 
   /**
-   * Records a beat by one update; metrics that cannot be stored are dropped, the beat is not. Answers the version of
-   * the configuration the agent should have. Throws 404 agent_not_found.
+   * Computes the configuration's version anew, after an edit of what it is made from. Of several at once one stores it
+   * and announces it. False where it is the one that was stored, or the agent is gone.
    */
-  async heartbeat(scope: OrgScope, agentId: string, beat: HeartbeatRequest): Promise<string> {
-    const metrics = HeartbeatRequest.shape.metrics.safeParse(beat.metrics).data ?? {};
-    const recorded = await this.agents.recordHeartbeat(scope, agentId, { status: beat.status, metrics }, new Date());
-    if (recorded === undefined) throw agentNotFound(agentId);
-    return recorded.configVersion;
+  async refreshConfiguration(scope: OrgScope, id: string): Promise<boolean> {
+    try {
+      return (await this.renew(scope, id)).renewed;
+    } catch (error) {
+      if (error instanceof ReinsError && error.code === 'agent_not_found') return false;
+      throw error;
+    }
   }
 
-  /** With an incarnation only if it is still the agent's: a late goodbye of an older one clears nothing. */
-  async markDisconnected(scope: OrgScope, agentId: string, incarnation?: string): Promise<void> {
-    const expected = incarnation === undefined ? {} : { incarnation };
-    await this.agents.update(scope, agentId, { $set: { connectedAt: null } }, expected);
+  private async renew(scope: OrgScope, id: string): Promise<{ agent: AgentDocument; renewed: boolean }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const agent = await this.get(scope, id);
+      const configVersion = await this.versionOf(agent);
+      if (configVersion === agent.configVersion) return { agent, renewed: false };
+      const expected = { configVersion: agent.configVersion, updatedAt: agent.updatedAt };
+      const updated = await this.agents.update(scope, id, { $set: { configVersion } }, expected);
+      // Undefined: edited or renewed meanwhile, so that what was computed here may be of the past.
+      if (updated === undefined) continue;
+      this.bus.publish('agent.configured', { orgId: scope.orgId, agentId: id, configVersion });
+      return { agent: updated, renewed: true };
+    }
+    throw new ReinsError('conflict', { retryAfterMs: 1000 });
   }
 
-  /** Computes the configuration's version anew, after an edit of the agent or of what it is made from. */
-  async refreshConfiguration(scope: OrgScope, id: string): Promise<void> {
-    await this.announce(scope, await this.get(scope, id));
-  }
-
-  private async announce(scope: OrgScope, agent: AgentDocument): Promise<AgentDocument> {
-    const configVersion = await this.versionOf(agent);
-    if (configVersion === agent.configVersion) return agent;
-    const updated = await this.agents.update(scope, agent._id, { $set: { configVersion } });
-    this.bus.publish('agent.configured', { orgId: scope.orgId, agentId: agent._id, configVersion });
-    return updated ?? agent;
+  /** The trail keeps what differs, with secrets masked there. */
+  private record(
+    scope: OrgScope,
+    { actor }: Editor,
+    action: string,
+    before: AgentDocument | undefined,
+    after: AgentDocument | undefined,
+  ): Promise<void> {
+    return this.audit.record(scope, {
+      actor,
+      action,
+      target: { type: 'agent', id: (after ?? before)?._id ?? '' },
+      before: before && toAgentAuditView(before),
+      after: after && toAgentAuditView(after),
+    });
   }
 
   private async versionOf(agent: AgentDocument): Promise<string> {
@@ -150,15 +194,12 @@ function found(id: string, agent: AgentDocument | undefined): AgentDocument {
   return agent;
 }
 
-function checkSettings(settings: Record<string, unknown>): void {
-  const details = envSettingIssues(settings);
-  if (details.length > 0) throw new ReinsError('validation_failed', { details });
-}
-
-function typeIsImmutable(from: string, to: string): ReinsError {
-  return new ReinsError('agent_type_immutable', {
-    message:
-      `Cannot change agent type from '${from}' to '${to}'. ` +
-      'Please delete and recreate the agent with the desired type.',
-  });
+function updateOf({ fields, cleared, revokes }: AgentChange, stored: AgentDocument, by: Editor): AgentUpdate {
+  // Never the same twice: it is how an edit notices that another one was faster.
+  const updatedAt = new Date(Math.max(Date.now(), stored.updatedAt.getTime() + 1));
+  return {
+    $set: { ...fields, updatedAt, updatedBy: by.actor },
+    ...(cleared.length > 0 && { $unset: Object.fromEntries(cleared.map((field) => [field, ''])) }),
+    ...(revokes && { $inc: { tokenVersion: 1 } }),
+  };
 }

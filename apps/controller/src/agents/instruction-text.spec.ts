@@ -1,4 +1,4 @@
-import { instructionText, placeholderInstruction } from './instruction-text';
+import { instructionDetail, instructionText } from './instruction-text';
 
 describe('instructionText', () => {
   it('is the system prompt where there are no guidelines', () => {
@@ -10,9 +10,23 @@ describe('instructionText', () => {
       'Be kind.\n\n## Guidelines\n1. a\n2. b\n',
     );
   });
+});
 
-  it('says in words when there is none', () => {
-    expect(instructionText(placeholderInstruction(undefined))).toBe('No instruction configured for this agent.');
-    expect(instructionText(placeholderInstruction('0'.repeat(24)))).toBe('Instruction not found.');
+describe('instructionDetail', () => {
+  const instruction = { _id: 'i', status: 'active', systemPrompt: 'Be kind.', guidelines: ['a'] };
+
+  it('is the instruction, and nothing more of it', () => {
+    const detail = { id: 'i', systemPrompt: 'Be kind.', guidelines: ['a'] };
+    expect(instructionDetail('i', { ...instruction, ...{ name: 'n' } })).toEqual(detail);
+  });
+
+  it.each([
+    ['No instruction configured for this agent.', undefined, undefined],
+    ['Instruction not found.', 'i', undefined],
+    ['The instruction of this agent is inactive.', 'i', { ...instruction, status: 'inactive' }],
+  ])('says in words: %s', (text, id, stored) => {
+    const detail = instructionDetail(id, stored);
+    expect(detail).toEqual({ id: '', systemPrompt: text, guidelines: [] });
+    expect(instructionText(detail)).toBe(text);
   });
 });

@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { ReinsError } from '@reins/shared/errors';
 import { type SessionDescriptor, type SessionLimits } from '@reins/shared/link/connect';
 import { type OrgScope } from '../access/principal';
+import { type AgentKey, type KeyPage } from '../agents/agent-keys.repository';
 import { type SessionConfiguration, SessionConfigurationSource } from '../agents/session-configuration.port';
 import { Config } from '../config/config';
+import { type DefinitionEdit } from '../definitions/recent-edits.repository';
 import { SystemInstructionsService } from '../definitions/system-instructions/system-instructions.service';
 import { type WorkerDocument } from '../definitions/workers/worker.schema';
 import { WorkersService } from '../definitions/workers/workers.service';
@@ -33,6 +35,13 @@ export class SessionConfigurationService extends SessionConfigurationSource {
       mcpServers: Object.fromEntries((worker?.mcpServers ?? []).map(({ name, url }) => [name, { type: 'http', url }])),
       skills: [],
     };
+  }
+
+  async agentsConcernedBy(scope: OrgScope, { kind, id }: DefinitionEdit, page: KeyPage): Promise<AgentKey[]> {
+    const workers =
+      kind === 'systemInstructions' ? undefined : kind === 'skill' ? await this.workers.idsWithSkill(scope, id) : [id];
+    const agents = await this.sessions.agentsServing(scope, workers, page);
+    return agents.map((agentId) => ({ _id: agentId, orgId: scope.orgId }));
   }
 
   /** The session as the link hands it to a harness. */

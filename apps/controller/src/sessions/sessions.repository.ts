@@ -56,6 +56,29 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
       .exec();
   }
 
+  /** Ids of agents that serve or will serve sessions, of these workers if any are named; sorted. */
+  async agentsServing(
+    scope: OrgScope,
+    workerIds: readonly string[] | undefined,
+    { after, limit }: { after: string | undefined; limit: number },
+  ): Promise<string[]> {
+    const open: SessionState[] = ['pending', 'active', 'suspended', 'ending'];
+    const matching = this.scoped(scope, {
+      status: { $in: open },
+      ...(workerIds !== undefined && { workerId: { $in: [...workerIds] } }),
+      ...(after !== undefined && { agentId: { $gt: after } }),
+    });
+    const found = await this.model
+      .aggregate<{ _id: string }>([
+        { $match: matching },
+        { $group: { _id: '$agentId' } },
+        { $sort: { _id: 1 } },
+        { $limit: limit },
+      ])
+      .exec();
+    return found.map(({ _id }) => _id);
+  }
+
   /** One named transition, by one atomic update; undefined where the session is not in a state that allows it. */
   transition(
     scope: OrgScope,

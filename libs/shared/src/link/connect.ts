@@ -31,6 +31,24 @@ export const SessionLimits = z.object({
 });
 export type SessionLimits = z.infer<typeof SessionLimits>;
 
+/** A package of files for the workspace; its url takes the agent's token. */
+export const SkillRef = z.object({
+  id: z.string(),
+  name: z.string(),
+  version: z.string(),
+  targetPath: z.string(),
+  sha256: z.string(),
+  sizeBytes: z.number(),
+  url: z.string(),
+});
+export type SkillRef = z.infer<typeof SkillRef>;
+
+export const McpServers = z.record(
+  z.string(),
+  z.object({ type: z.string(), url: z.string(), headers: z.record(z.string(), z.string()).optional() }),
+);
+export type McpServers = z.infer<typeof McpServers>;
+
 /** What a harness needs to serve one session. */
 export const SessionDescriptor = z.object({
   id: z.string(),
@@ -49,6 +67,15 @@ export const SessionDescriptor = z.object({
   /** The CLI's own conversation id of each lane, so that a new harness carries the conversation on. */
   resume: z.object({ lanes: z.record(z.string(), z.string()) }).nullable(),
   limits: SessionLimits,
+  /**
+   * What the session's worker defines, for an agent that serves sessions of several workers: it goes by these in place
+   * of its own. Left out for an agent made for the session, whose connect answer says the same.
+   */
+  instruction: z.string().optional(),
+  /** In place of an instruction above 64 KiB, which is fetched here with the agent's token. */
+  instructionUrl: z.string().optional(),
+  mcpServers: McpServers.optional(),
+  skills: z.array(SkillRef).optional(),
 });
 export type SessionDescriptor = z.infer<typeof SessionDescriptor>;
 
@@ -74,23 +101,16 @@ export const ConnectResponse = z.object({
   instruction: z.string(),
   instructionDetail: z.object({ id: z.string(), systemPrompt: z.string(), guidelines: z.array(z.string()) }),
   tools: z.array(z.record(z.string(), z.unknown())),
-  agent: z.object({ id: z.string(), name: z.string(), orgId: z.string() }),
+  agent: z.object({
+    id: z.string(),
+    name: z.string(),
+    orgId: z.string(),
+    /** A label for agents that have guardrails of their own: Reins has none and enforces none. */
+    guardrailId: z.string().optional(),
+  }),
   settings: z.record(z.string(), z.unknown()),
-  skills: z.array(
-    z.object({
-      id: z.string(),
-      name: z.string(),
-      version: z.string(),
-      targetPath: z.string(),
-      sha256: z.string(),
-      sizeBytes: z.number(),
-      url: z.string(),
-    }),
-  ),
-  mcpServers: z.record(
-    z.string(),
-    z.object({ type: z.string(), url: z.string(), headers: z.record(z.string(), z.string()).optional() }),
-  ),
+  skills: z.array(SkillRef),
+  mcpServers: McpServers,
   /** The one session of a managed agent; null for an autonomous one, which is given sessions by `bind`. */
   session: SessionDescriptor.nullable(),
   link: LinkAddress,

@@ -78,6 +78,11 @@ export class WorkersService {
     return this.skills.getAll(scope, skills);
   }
 
+  /** The workers a skill is assigned to. */
+  idsWithSkill(scope: OrgScope, skillId: string): Promise<string[]> {
+    return this.workers.withSkill(scope, skillId);
+  }
+
   /** Assigning twice is assigning once. Throws 404 for an unknown worker or skill. */
   async addSkill(scope: OrgScope, id: string, skillId: string, actor: string): Promise<void> {
     const stored = await this.get(scope, id);
