@@ -40,6 +40,7 @@ export interface BridgeRunnerOptions {
 export class BridgeRunner {
   private current: Bridge | undefined;
   private now: Omit<BridgeState, 'name'> = { state: 'starting' };
+  private runningSince: number | undefined;
   private readonly stopped = new AbortController();
   private readonly times: BridgeTimes;
   private running: Promise<void> = Promise.resolve();
@@ -80,10 +81,10 @@ export class BridgeRunner {
     const { clock, rng, log } = this.options;
     const { retryMs, retryCapMs, soundMs } = this.times;
     for (let attempt = 1; ; attempt++) {
-      const startedAt = clock.monotonic();
+      this.runningSince = undefined;
       const error = await this.serve();
       if (this.stopped.signal.aborted) return;
-      if (clock.monotonic() - startedAt > soundMs) attempt = 1;
+      if (this.runningSince !== undefined && clock.monotonic() - this.runningSince > soundMs) attempt = 1;
       const isRefused = error instanceof BridgeRefused;
       const waitMs = isRefused ? retryCapMs : Math.max(retryMs, backoffMs(attempt, retryMs, retryCapMs, rng));
       const reason = describeError(error);
@@ -110,8 +111,11 @@ export class BridgeRunner {
         () => undefined,
       );
     };
+    let isOver = false;
     const running = (): void => {
+      if (isOver) return;
       patience.abort();
+      this.runningSince ??= this.options.clock.monotonic();
       if (this.now.state !== 'running') this.options.log.info('bridge running');
       this.now = { state: 'running' };
     };
@@ -121,9 +125,10 @@ export class BridgeRunner {
       bridge = this.current = this.options.create();
       const started = bridge.start({
         onMessage: (message) => {
-          if (!signal.aborted) this.options.onMessage(message);
+          if (!isOver) this.options.onMessage(message);
         },
         onWaiting: (reason) => {
+          if (isOver) return;
           if (this.now.state === 'running') this.options.log.warn('bridge lost its connection', { reason });
           this.now = { state: 'retrying', reason };
           runOut(reason);
@@ -132,12 +137,12 @@ export class BridgeRunner {
         onLost: lose,
         log: (level, message) => this.options.log[level](message),
       });
-      // Started or lost, whatever comes first; a start that fails after that is of no interest.
       void started.then(running, lose);
       return await lost;
     } catch (error) {
       return error;
     } finally {
+      isOver = true;
       patience.abort();
       signal.removeEventListener('abort', stop);
       this.current = undefined;

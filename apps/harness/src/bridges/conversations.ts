@@ -39,7 +39,8 @@ export class Conversations<M> {
     const stop = (): void => ours().forEach(({ running }) => running?.abort.abort(new Error('the bridge is stopped')));
     if (graceMs === 0) stop();
     const deadline = setTimeout(stop, graceMs);
-    while (ours().length > 0) await Promise.all(ours().map(({ running }) => running?.done));
+    while (ours().length > 0)
+      await Promise.all(ours().flatMap(({ running }) => (running === undefined ? [] : [running.done])));
     clearTimeout(deadline);
   }
 

@@ -40,7 +40,7 @@ class Splitter {
     if (!this.fits(line, after)) this.flush();
     if (this.fits(line, after)) return this.append(line, after);
     // Longer than a piece: its parts are only text, wherever they begin.
-    for (let rest = line; rest !== ''; ) {
+    for (let rest = line; rest !== '';) {
       if (this.room <= 0) this.flush();
       const part = beginning(rest, this.room);
       rest = rest.slice(part.length);
