@@ -128,7 +128,14 @@ describe('an autonomous agent', () => {
     expect(existsSync(join(workspace, 'sess-b', 'req-b'))).toBe(true);
     await peer.socket.timeout(2000).emitWithAck('unbind', { sessionId: 'sess-a', reason: 'moved' });
     await peer.until('one left', () => peer.bodies('heartbeat').at(-1)?.metrics.activeSessions === 1);
-    expect(harness.status).toEqual({ connected: true, sessions: 1 });
+    expect(harness.status).toEqual({
+      phase: 'working',
+      connected: true,
+      mode: 'remote',
+      configVersion: 'v1',
+      sessions: 1,
+      turnsRunning: 0,
+    });
     const before = peer.eventsOf('sess-a').length;
     await peer.socket.timeout(2000).emitWithAck('bind', { session: { ...SESSION, id: 'sess-a' } });
     await peer.until('ready again', () => peer.bodies('ready').length === 3);

@@ -6,12 +6,17 @@ import { type AgentContext } from './agent/agent-context';
 import { ConfiguredAgent } from './agent/configured-agent';
 import { childEnvironment } from './config/child-env';
 import { type HarnessConfig } from './config/config.schema';
+import { localInstruction } from './config/local-configuration';
 import { type DriverFactory } from './drivers/driver.port';
+import { type HarnessStatus } from './health/health-report';
 import { HeartbeatLoop } from './heartbeat/heartbeat-loop';
+import { alertOf } from './lifecycle/alert';
 import { EXIT, type Exit } from './lifecycle/exit-codes';
 import { type AgentConfiguration, ControllerApi } from './link/controller-api';
-import { Link, type LinkEnd, type LinkHandlers } from './link/link';
+import { Link, type LinkHandlers } from './link/link';
+import { type LinkEnd } from './link/link-end';
 import { describeError, type Logger, type Secrets } from './log/logger';
+import { ClientCounters } from './metrics/counters';
 import { HostedSessions } from './sessions/hosted-sessions';
 import { type SessionHost } from './sessions/session';
 import { Puller } from './turns/puller';
@@ -24,6 +29,7 @@ export interface HarnessOptions {
   loadDriver: (cliType: string) => Promise<DriverFactory>;
   log: Logger;
   secrets: Secrets;
+  counters?: ClientCounters;
   clock?: Clock;
   rng?: Rng;
   /** How long an agent may take to stop when asked. */
@@ -46,6 +52,7 @@ export class Harness {
   private readonly childEnv: Readonly<Record<string, string>>;
   private readonly bootAt: string;
   private draining = false;
+  private refused = false;
   private controllerLeaves = false;
   private stopping: Promise<Exit> | undefined;
   private settle: (exit: Exit) => void = () => undefined;
@@ -56,11 +63,35 @@ export class Harness {
     this.log = log;
     this.bootAt = isoTime(clock.now());
     this.childEnv = childEnvironment(config.env);
+    const counters = options.counters ?? new ClientCounters(clock);
     const { baseUrl, agentId, agentSecret, maxLanes } = config;
     const identity = { baseUrl, agentId, agentSecret, incarnation, version };
-    this.api = new ControllerApi({ ...identity, supportedTypes: [...supportedTypes], capacity: maxLanes, secrets });
-    this.link = new Link({ api: this.api, incarnation, handlers: this.handlers(), log, clock, rng });
-    this.configured = new ConfiguredAgent({ env: config.env, fetch: () => this.api.configuration(), log });
+    this.api = new ControllerApi({
+      ...identity,
+      supportedTypes: [...supportedTypes],
+      capacity: maxLanes,
+      timeoutMs: config.httpTimeoutMs,
+      onTokenRefused: () => this.link.renew(),
+      secrets,
+      log,
+    });
+    this.link = new Link({
+      api: this.api,
+      incarnation,
+      handlers: this.handlers(),
+      retryMs: config.managed ? undefined : config.retryMs,
+      counters,
+      log,
+      clock,
+      rng,
+    });
+    this.configured = new ConfiguredAgent({
+      env: config.env,
+      fetch: () => this.api.configuration(),
+      localInstruction: () => localInstruction(config.instructionFile, log),
+      onUpdate: () => counters.configUpdated(),
+      log,
+    });
     this.sessions = new HostedSessions({
       config,
       incarnation,
@@ -90,6 +121,7 @@ export class Harness {
       isUp: () => this.link.up,
       onCommand: (command) => this.command(command),
       onConfigVersion: (named) => void this.configured.refresh(named),
+      counters,
       log,
       clock,
     });
@@ -100,20 +132,41 @@ export class Harness {
     return this.configured;
   }
 
-  get status(): { connected: boolean; sessions: number } {
-    return { connected: this.link.up, sessions: this.sessions.all.length };
+  get status(): HarnessStatus {
+    const sessions = this.sessions.all;
+    return {
+      phase: this.refused
+        ? 'refused'
+        : this.draining
+          ? 'stopping'
+          : this.configured.isConfigured
+            ? 'working'
+            : 'starting',
+      connected: this.link.connected,
+      mode: this.configured.mode,
+      configVersion: this.configured.remote?.configVersion ?? '',
+      sessions: sessions.length,
+      turnsRunning: sessions.reduce((sum, { runningTurns }) => sum + runningTurns, 0),
+    };
   }
 
   /** Serves until the controller or `stop` ends it; answers how the process should exit. Rejects on a fault of its own. */
   async run(): Promise<Exit> {
     const settled = new Promise<Exit>((resolve) => (this.settle = resolve));
-    const over = this.link.run().then((end) => this.linkOver(end));
-    const exit = await Promise.race([settled, over]);
+    const exit = await Promise.race([settled, this.linkRun()]);
     this.puller.stop();
-    this.link.close();
     await this.heartbeat.stop();
+    this.link.close();
     await Promise.all(this.sessions.all.map((session) => session.close()));
+    if (this.draining) await this.api.disconnect('the harness was stopped');
     return exit;
+  }
+
+  private async linkRun(): Promise<Exit> {
+    if (this.options.config.enabled) return this.linkOver(await this.link.run());
+    this.log.info('working from local configuration: AIWM_ENABLED is false');
+    this.configured.fallBack();
+    return new Promise(() => undefined);
   }
 
   /** SIGTERM: no new turns, those that run may finish within the drain time, then everything is sent and ended. */
@@ -143,6 +196,11 @@ export class Harness {
   private handlers(): LinkHandlers {
     return {
       configured: (configuration) => this.connected(configuration),
+      unreachable: () => {
+        this.log.warn('working from local configuration until the controller can be reached');
+        this.configured.fallBack();
+      },
+      vitals: () => this.heartbeat.vitals(),
       hello: () => this.hello(),
       welcomed: (welcome) => this.welcomed(welcome),
       down: () => this.sessions.linkDown(),
@@ -173,7 +231,7 @@ export class Harness {
 
   private connected(configuration: AgentConfiguration): void {
     this.configured.apply(configuration);
-    this.heartbeat.start(configuration.link.heartbeatMs);
+    if (configuration.link !== undefined) this.heartbeat.start(configuration.link.heartbeatMs);
   }
 
   private hello(): Hello {
@@ -201,7 +259,7 @@ export class Harness {
       loadDriver: this.options.loadDriver,
       fetchPrompt: (promptUrl, signal) => this.api.fetchPrompt(promptUrl, signal),
       upload: (sessionId, ...upload) => this.api.uploadBlob(sessionId, ...upload),
-      leaseMs: () => this.configured.remote?.link.leaseMs ?? LINK.leaseMs,
+      leaseMs: () => this.configured.remote?.link?.leaseMs ?? LINK.leaseMs,
       onChange: () => this.puller.kick(),
       onDoubt: () => this.heartbeat.trigger(),
       onLost: () => this.link.reconnect('the controller expects events that are gone'),
@@ -232,7 +290,9 @@ export class Harness {
       this.log.info('the link is over', { reason: end.reason });
       return { code: EXIT.ok, ...(end.reason === 'ended' ? {} : { message: end.message }) };
     }
-    this.log.error('the link is over and needs somebody to look at it', { reason: end.reason, detail: end.message });
-    return { code: EXIT.refused, message: end.message };
+    this.refused = true;
+    const alert = alertOf(end.reason);
+    this.log.error('ALERT', { event: alert, reason: end.message });
+    return { code: EXIT.refused, message: end.message, alert };
   }
 }

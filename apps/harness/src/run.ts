@@ -4,10 +4,13 @@ import { type HarnessConfig } from './config/config.schema';
 import { ConfigError, loadConfig } from './config/load-config';
 import { loadDriver, SUPPORTED_TYPES } from './drivers/registry';
 import { Harness } from './harness';
+import { observe } from './health/observe';
+import { sendAlert } from './lifecycle/alert';
 import { killAllGroups } from './lifecycle/child';
 import { EXIT } from './lifecycle/exit-codes';
 import { keepPidFilesIn, killLeftovers } from './lifecycle/pid-files';
 import { createLogger, describeError, Secrets } from './log/logger';
+import { ClientCounters } from './metrics/counters';
 import { VERSION } from './version';
 
 /** Past the drain time the process goes, whatever still runs. */
@@ -32,6 +35,7 @@ async function main(): Promise<void> {
   const config = configuration();
   const secrets = new Secrets();
   secrets.add(config.agentSecret);
+  secrets.addNamed(config.env);
   const log = createLogger({ level: config.logLevel, secrets });
   const fault = (what: string) => (error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined;
@@ -46,6 +50,7 @@ async function main(): Promise<void> {
   if (leftovers.length > 0) log.warn('agents of an earlier harness were killed', { pids: leftovers.join() });
   keepPidFilesIn(pids);
 
+  const counters = new ClientCounters();
   const incarnation = newId('incarnation');
   const harness = new Harness({
     config,
@@ -55,15 +60,22 @@ async function main(): Promise<void> {
     loadDriver,
     log,
     secrets,
+    counters,
   });
+  const health = observe({ harness, config, counters, secrets, version: VERSION, log });
+  process.once('exit', () => health?.stop());
   const stop = (signal: NodeJS.Signals): void => {
     setTimeout(() => quit(EXIT.ok, 'the drain time is over'), config.drainMs + FORCED_EXIT_MARGIN_MS).unref();
     harness.stop(signal).catch(fault('draining failed'));
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
-  const { code, message } = await harness.run();
-  quit(code, message);
+  const { code, message, alert } = await harness.run();
+  const reason = message === undefined ? undefined : secrets.redact(message);
+  if (alert !== undefined && config.alertUrl !== undefined) {
+    await sendAlert(config.alertUrl, { event: alert, agentId: config.agentId, reason: reason ?? '' }, log);
+  }
+  quit(code, reason);
 }
 
 void main();

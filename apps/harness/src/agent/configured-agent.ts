@@ -1,13 +1,17 @@
 import { mergeSettings } from '../config/settings';
 import { type AgentConfiguration } from '../link/controller-api';
 import { describeError, type Logger } from '../log/logger';
-import { type AgentContext, type EffectiveConfiguration } from './agent-context';
+import { type AgentContext, type AgentMode, type EffectiveConfiguration } from './agent-context';
 
 export interface ConfiguredAgentOptions {
   /** The environment below the controller's settings. */
   env: Readonly<Record<string, string>>;
   /** Fetches the configuration of the version the controller has named. */
   fetch: () => Promise<AgentConfiguration>;
+  /** What the agent is told while the controller's instruction cannot be had. */
+  localInstruction?: () => string;
+  /** Another configuration of the controller took effect. */
+  onUpdate?: () => void;
   log: Logger;
 }
 
@@ -16,6 +20,8 @@ type Listener = (configuration: EffectiveConfiguration) => void;
 /** Holds the agent's configuration, renews it when the controller names another version, and tells who wants to know. */
 export class ConfiguredAgent implements AgentContext {
   private answer: AgentConfiguration | undefined;
+  /** Set while this machine has to do without the controller. */
+  private local: { instruction: string } | undefined;
   private readonly listeners = new Set<Listener>();
   private refreshing = false;
   private isOutdated = false;
@@ -27,29 +33,51 @@ export class ConfiguredAgent implements AgentContext {
     return this.answer;
   }
 
+  /** Whether there is a configuration to work with, of whichever kind. */
+  get isConfigured(): boolean {
+    return this.answer !== undefined || this.local !== undefined;
+  }
+
+  get mode(): AgentMode {
+    return this.answer === undefined ? 'local' : 'remote';
+  }
+
   get isManaged(): boolean {
     return this.answer?.session != null;
   }
 
   configuration(): EffectiveConfiguration {
     return {
-      instruction: this.answer?.instruction ?? '',
+      instruction: this.answer?.instruction ?? this.local?.instruction ?? '',
       settings: mergeSettings(this.answer?.settings ?? {}, this.options.env),
       allowedTools: (this.answer?.tools ?? []).flatMap(({ name }) => (typeof name === 'string' ? [name] : [])),
       mcpServers: withoutUndefined(this.answer?.mcpServers ?? {}),
-      mode: 'remote',
+      mode: this.mode,
     };
   }
 
   onConfigured(listener: Listener): () => void {
     this.listeners.add(listener);
-    if (this.answer !== undefined) listener(this.configuration());
+    if (this.isConfigured) listener(this.configuration());
     return () => void this.listeners.delete(listener);
   }
 
   /** Takes over what a connect or a refresh answered. */
   apply(answer: AgentConfiguration): void {
+    const before = this.answer;
     this.answer = answer;
+    if (before === undefined || markOf(before) !== markOf(answer)) this.options.onUpdate?.();
+    this.tell();
+  }
+
+  /** Goes on with this machine's own configuration, unless the controller has already given one. */
+  fallBack(): void {
+    if (this.answer !== undefined) return;
+    this.local = { instruction: this.options.localInstruction?.() ?? '' };
+    this.tell();
+  }
+
+  private tell(): void {
     const configuration = this.configuration();
     for (const listener of this.listeners) listener(configuration);
   }
@@ -75,6 +103,11 @@ export class ConfiguredAgent implements AgentContext {
       this.refreshing = false;
     }
   }
+}
+
+/** Tells configurations apart: by their version, or by what they say where the controller has none. */
+function markOf({ configVersion, instruction, settings, tools }: AgentConfiguration): string {
+  return configVersion === '' ? JSON.stringify([instruction, settings, tools]) : configVersion;
 }
 
 function withoutUndefined(servers: AgentConfiguration['mcpServers']): EffectiveConfiguration['mcpServers'] {

@@ -7,37 +7,77 @@ const wholeNumber = (consequence: string, min: number, max: number): z.ZodType<n
     .min(min, `must be at least ${min}: ${consequence}`)
     .max(max, `must be at most ${max}: ${consequence}`);
 
-/** The harness's environment. Each message says what goes wrong without the value. */
-export const HarnessEnvironment = z.object({
-  AIWM_BASE_URL: z
-    .url({
-      protocol: /^https?$/,
-      error: 'must be an http or https address: without it the harness does not know its controller',
-    })
-    .transform((url) => url.replace(/\/+$/, '')),
+const flag = (consequence: string): z.ZodType<boolean> =>
+  z
+    .string()
+    .regex(/^(true|1|yes|on|false|0|no|off)$/i, `must be true or false: ${consequence}`)
+    .transform((text) => /^(true|1|yes|on)$/i.test(text));
+
+const address = (error: string): z.ZodType<string> => z.url({ protocol: /^https?$/, error });
+
+export const ControllerSwitch = z.object({
+  AIWM_ENABLED: flag('the harness must know whether there is to be a controller').default(true),
+});
+
+/** Who the harness is and where its controller is. Each message says what goes wrong without the value. */
+export const Identity = z.object({
+  AIWM_BASE_URL: address(
+    'must be an http or https address: without it the harness does not know its controller',
+  ).transform((url) => url.replace(/\/+$/, '')),
   AIWM_AGENT_ID: z
     .string('is missing: without it the harness does not know which agent it is')
     .regex(/^[0-9a-f]{24}$/i, 'must be 24 hexadecimal digits: the controller knows no other agents'),
   AIWM_AGENT_SECRET: z
     .string('is missing: without it the controller refuses the connection')
     .min(1, 'is empty: the controller would refuse the connection'),
+});
+
+/** The rest of the harness's environment, the same with and without a controller. */
+export const HarnessEnvironment = z.object({
+  AIWM_TIMEOUT_MS: wholeNumber('it limits how long an answer of the controller is awaited', 100, 600_000).default(
+    10_000,
+  ),
+  AIWM_RETRY_SECONDS: wholeNumber('it says how often an absent controller is looked for', 1, 86_400).default(300),
+  REINS_INSTRUCTION_FILE: z.string().default('./instruction.md'),
   REINS_WORKSPACE: z.string().min(1, 'is empty: the agent would have no folder to work in').default('./workspace'),
   REINS_STATE_DIR: z.string().min(1, 'is empty: events could not be spooled to disk').default('./.reins'),
   REINS_MAX_LANES: wholeNumber('it limits how many turns of one session run at once', 1, 256).default(8),
   REINS_DRAIN_SECONDS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 3600).default(10),
+  REINS_HEALTH_HOST: z.string().default('127.0.0.1'),
+  REINS_HEALTH_PORT: z
+    .string()
+    .regex(/^(off|\d{1,5})$/i, 'must be off or a port from 0 to 65535: /health and /metrics would listen nowhere')
+    .transform((text) => (/^off$/i.test(text) ? ('off' as const) : Number(text)))
+    .refine((port) => port === 'off' || port <= 65_535, 'must be at most 65535: there are no higher ports')
+    .optional(),
+  REINS_ALERT_URL: address('must be an http or https address: nobody would hear of an alert').optional(),
+  REINS_MANAGED: flag('a harness made for one session behaves differently from one that stays').default(false),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error: nothing else can be logged at')
     .default('info'),
 });
 
 export interface HarnessConfig {
+  /** False where no controller is ever contacted; then the three below may be empty. */
+  enabled: boolean;
   baseUrl: string;
   agentId: string;
   agentSecret: string;
+  /** Started by a launcher for one session: it has no work without its controller. */
+  managed: boolean;
+  httpTimeoutMs: number;
+  /** How often a controller that was away at the start is looked for. */
+  retryMs: number;
+  /** What the agent is told while the controller's instruction cannot be had; need not exist. */
+  instructionFile: string;
   workspace: string;
   stateDir: string;
   maxLanes: number;
   drainMs: number;
+  healthHost: string;
+  /** Undefined: the usual port, or any where that is taken. 0: any free port. */
+  healthPort: number | 'off' | undefined;
+  alertUrl: string | undefined;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Everything set, `.env` included, for what drivers read by precedence and for the chosen environment of children. */
   env: Readonly<Record<string, string>>;

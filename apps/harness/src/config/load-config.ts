@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
-import { type HarnessConfig, HarnessEnvironment } from './config.schema';
+import { type z } from 'zod';
+import { ControllerSwitch, type HarnessConfig, HarnessEnvironment, Identity } from './config.schema';
 
 /** The environment is not usable; the message is one plain sentence for the person who starts the harness. */
 export class ConfigError extends Error {
@@ -14,23 +15,35 @@ export class ConfigError extends Error {
  */
 export function loadConfig(argv: readonly string[], environment: NodeJS.ProcessEnv, cwd: string): HarnessConfig {
   const env = { ...readEnvFile(argv, cwd), ...definedOnly(environment) };
-  const parsed = HarnessEnvironment.safeParse(env);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new ConfigError(`${issue?.path.join('.') ?? 'environment'} ${issue?.message ?? 'is wrong'}`);
-  }
-  const values = parsed.data;
+  const enabled = parse(ControllerSwitch, env).AIWM_ENABLED;
+  const identity = enabled ? parse(Identity, env) : undefined;
+  const values = parse(HarnessEnvironment, env);
   return {
-    baseUrl: values.AIWM_BASE_URL,
-    agentId: values.AIWM_AGENT_ID,
-    agentSecret: values.AIWM_AGENT_SECRET,
+    enabled,
+    baseUrl: identity?.AIWM_BASE_URL ?? '',
+    agentId: identity?.AIWM_AGENT_ID ?? '',
+    agentSecret: identity?.AIWM_AGENT_SECRET ?? '',
+    managed: values.REINS_MANAGED,
+    httpTimeoutMs: values.AIWM_TIMEOUT_MS,
+    retryMs: values.AIWM_RETRY_SECONDS * 1000,
+    instructionFile: resolve(cwd, values.REINS_INSTRUCTION_FILE),
     workspace: resolve(cwd, values.REINS_WORKSPACE),
     stateDir: resolve(cwd, values.REINS_STATE_DIR),
     maxLanes: values.REINS_MAX_LANES,
     drainMs: values.REINS_DRAIN_SECONDS * 1000,
+    healthHost: values.REINS_HEALTH_HOST,
+    healthPort: values.REINS_HEALTH_PORT,
+    alertUrl: values.REINS_ALERT_URL,
     logLevel: values.LOG_LEVEL,
     env,
   };
+}
+
+function parse<T extends z.ZodType>(schema: T, env: Record<string, string>): z.output<T> {
+  const parsed = schema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new ConfigError(`${issue?.path.join('.') ?? 'environment'} ${issue?.message ?? 'is wrong'}`);
 }
 
 function readEnvFile(argv: readonly string[], cwd: string): Record<string, string> {

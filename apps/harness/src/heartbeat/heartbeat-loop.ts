@@ -1,7 +1,9 @@
 import { type Command, type Heartbeat, type HeartbeatAck } from '@reins/shared/link/frames';
 import { type Clock } from '@reins/shared/util/clock';
 import { type Interval, startInterval } from '@reins/shared/util/interval';
+import { LinkDown } from '../link/link-errors';
 import { describeError, type Logger } from '../log/logger';
+import { type ClientCounters } from '../metrics/counters';
 import { type Session } from '../sessions/session';
 import { ProcessMetrics } from './process-metrics';
 
@@ -12,6 +14,7 @@ export interface HeartbeatLoopOptions {
   isUp: () => boolean;
   onCommand: (command: Command) => void;
   onConfigVersion: (version: string) => void;
+  counters: ClientCounters;
   log: Logger;
   clock: Clock;
 }
@@ -31,7 +34,7 @@ export class HeartbeatLoop {
       jitter: 0.1,
       clock: this.options.clock,
       run: () => this.beat(),
-      onError: (error) => this.options.log.warn('heartbeat failed', { reason: describeError(error) }),
+      onError: (error) => this.failed(error),
     });
   }
 
@@ -46,10 +49,11 @@ export class HeartbeatLoop {
 
   private async beat(): Promise<void> {
     const { options } = this;
-    if (!options.isUp()) return;
+    if (!options.isUp()) return options.counters.heartbeatFailed(new LinkDown().message);
     const sessions = options.sessions();
     const sentAt = options.clock.monotonic();
     const ack = await options.send(this.body(sessions));
+    options.counters.heartbeatSucceeded();
     for (const lease of ack.leases) {
       for (const session of sessions) {
         if ('fenced' in lease) session.fence(lease.turnId);
@@ -61,16 +65,31 @@ export class HeartbeatLoop {
     options.onConfigVersion(ack.configVersion);
   }
 
-  private body(sessions: readonly Session[]): Heartbeat {
+  /** What every heartbeat says, whichever way it goes. */
+  vitals(): Pick<Heartbeat, 'status' | 'metrics'> {
+    const sessions = this.options.sessions();
     const running = sessions.reduce((sum, session) => sum + session.runningTurns, 0);
     return {
       status: running > 0 ? 'busy' : 'idle',
-      alive: true,
       metrics: {
         ...this.metrics.read(),
         activeSessions: sessions.length,
         queueDepth: sessions.reduce((sum, session) => sum + session.channel.depth, 0),
       },
+    };
+  }
+
+  /** Never fatal: the next one is sent all the same. */
+  private failed(error: unknown): void {
+    const reason = describeError(error);
+    this.options.counters.heartbeatFailed(reason);
+    this.options.log.warn('heartbeat failed', { reason });
+  }
+
+  private body(sessions: readonly Session[]): Heartbeat {
+    return {
+      ...this.vitals(),
+      alive: true,
       turns: sessions.flatMap((session) =>
         session.liveTurns.map((turn) => {
           const pid = session.pidOf(turn.lane);

@@ -1,3 +1,5 @@
+import { type AlertEvent } from './alert';
+
 /** How the process ends, for whoever started it. */
 export const EXIT = {
   /** Drained, the session ended, or a newer harness of a managed agent took over. */
@@ -16,4 +18,6 @@ export interface Exit {
   code: number;
   /** One plain sentence for stderr, where there is something to say. */
   message?: string;
+  /** What an administrator should hear of. */
+  alert?: AlertEvent;
 }

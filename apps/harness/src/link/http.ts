@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingHttpHeaders, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { describeError } from '../log/logger';
 
 export interface HttpOptions {
   method?: 'GET' | 'POST' | 'PUT';
@@ -17,6 +18,8 @@ export interface HttpAnswer {
   status: number;
   headers: IncomingHttpHeaders;
   body: Buffer;
+  /** The request's own, as the controller's log has it. */
+  correlationId: string;
 }
 
 /** The controller answered with a status that is not a success. */
@@ -33,11 +36,28 @@ export class HttpRefusal extends Error {
   }
 }
 
+/** No answer came, or not all of it. */
+export class HttpFailure extends Error {
+  override readonly name = 'HttpFailure';
+  constructor(
+    message: string,
+    readonly correlationId: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What a log line says about a failed request. */
+export function failureFields(error: unknown): { reason: string; correlationId?: string } {
+  const correlated = error instanceof HttpRefusal || error instanceof HttpFailure;
+  return { reason: describeError(error), ...(correlated ? { correlationId: error.correlationId } : {}) };
+}
+
 const TIMEOUT_MS = 10_000;
 
 /**
- * One HTTP request, its answer read whole. Rejects with `HttpRefusal` on any status from 300, and with the network's
- * error otherwise. Built on node:http because that is what the socket needs anyway: fetch would load a second client.
+ * One HTTP request, its answer read whole. Rejects with `HttpRefusal` on any status from 300, and with `HttpFailure`
+ * otherwise. Built on node:http because that is what the socket needs anyway: fetch would load a second client.
  */
 export function httpRequest(url: string, options: HttpOptions = {}): Promise<HttpAnswer> {
   const { method = 'GET', body, timeoutMs = TIMEOUT_MS } = options;
@@ -51,9 +71,10 @@ export function httpRequest(url: string, options: HttpOptions = {}): Promise<Htt
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', fail);
       response.on('end', () => {
-        const answer = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) };
+        const { statusCode: status = 0, headers } = response;
+        const answer = { status, headers, body: Buffer.concat(chunks), correlationId };
         if (answer.status >= 200 && answer.status < 300) resolve(answer);
-        else reject(refusal(answer, correlationId));
+        else reject(refusal(answer));
       });
     });
     request.on('error', fail);
@@ -61,7 +82,8 @@ export function httpRequest(url: string, options: HttpOptions = {}): Promise<Htt
     request.end(body);
 
     function fail(error: Error): void {
-      reject(timeout.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error);
+      const reason = timeout.aborted ? `no answer within ${timeoutMs} ms` : networkReason(error);
+      reject(new HttpFailure(reason, correlationId));
     }
   });
 }
@@ -76,7 +98,12 @@ function headersOf(options: HttpOptions, correlationId: string): Record<string, 
   };
 }
 
-function refusal({ status, headers, body }: HttpAnswer, correlationId: string): HttpRefusal {
+/** Where a name has several addresses, the error of all of them has no message of its own. */
+function networkReason(error: Error & { code?: string; errors?: unknown[] }): string {
+  return error.message || describeError(error.errors?.[0] ?? error.code ?? error.name);
+}
+
+function refusal({ status, headers, body, correlationId }: HttpAnswer): HttpRefusal {
   const answer = parseObject(body);
   const nested = typeof answer.error === 'object' && answer.error !== null ? answer.error : {};
   const fields = { ...nested, ...answer } as Record<string, unknown>;

@@ -1,3 +1,7 @@
+import { type Secrets } from './secrets';
+
+export { redactUrlCredentials, Secrets } from './secrets';
+
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -11,29 +15,6 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
   /** A logger that adds these fields to each line. */
   child(fields: LogFields): Logger;
-}
-
-/** How much of a secret may appear in a log. */
-const VISIBLE_CHARACTERS = 10;
-
-/** Texts no line may contain in full: the agent's secret, its tokens. */
-export class Secrets {
-  private readonly values = new Set<string>();
-
-  add(value: string | undefined): void {
-    if (value !== undefined && value.length > VISIBLE_CHARACTERS) this.values.add(value);
-  }
-
-  redact(line: string): string {
-    let safe = line;
-    for (const value of this.values) safe = safe.replaceAll(value, `${value.slice(0, VISIBLE_CHARACTERS)}…`);
-    return redactUrlCredentials(safe);
-  }
-}
-
-/** `https://user:password@host` becomes `https://***@host`. */
-export function redactUrlCredentials(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, '$1***@');
 }
 
 export interface LoggerOptions {
@@ -52,7 +33,11 @@ export function createLogger(options: LoggerOptions): Logger {
     (message: string, more?: LogFields): void => {
       if (LOG_LEVELS.indexOf(own) < threshold) return;
       const line = { time: new Date().toISOString(), level: own, msg: message, ...fields, ...more };
-      write(`${secrets.redact(JSON.stringify(line))}\n`);
+      // Before it is JSON, where what is shown of a secret could break the line.
+      const safe = JSON.stringify(line, (_, value: unknown) =>
+        typeof value === 'string' ? secrets.redact(value) : value,
+      );
+      write(`${safe}\n`);
     };
   return {
     debug: at('debug'),

@@ -38,4 +38,6 @@ export const HARNESS_ENV = {
   workspace: 'REINS_WORKSPACE',
   /** The harness's own folder: event spool, CLI conversations. Survives a restart of the harness. */
   stateDir: 'REINS_STATE_DIR',
+  /** Set for a harness that was started for one session: it has no work without its controller. */
+  managed: 'REINS_MANAGED',
 } as const;

@@ -19,5 +19,6 @@ export function harnessEnvironment(
     [HARNESS_ENV.agentSecret]: request.secret,
     [HARNESS_ENV.workspace]: folders.workspace,
     [HARNESS_ENV.stateDir]: folders.stateDir,
+    [HARNESS_ENV.managed]: 'true',
   };
 }
