@@ -8,6 +8,8 @@ import { loadConfig } from '../../apps/controller/src/config/config';
 
 export interface TestController extends RunningController {
   dataDir: string;
+  /** Its database, for another controller beside it. */
+  mongoUri: string;
   /** Stops the controller and its database and removes its data. */
   close(): Promise<void>;
 }
@@ -27,6 +29,7 @@ export async function bootController(env: Record<string, string> = {}): Promise<
   return {
     ...controller,
     dataDir,
+    mongoUri: config.env.MONGODB_URI ?? '',
     close: async () => {
       await controller.stop();
       killHarnesses(dataDir);
