@@ -10,6 +10,7 @@ import {
   AGENT_ROUTE,
   AREA,
   type AuthenticatedRequest,
+  NODE_ROUTE,
   PERMISSION,
   PUBLIC_ROUTE,
   VIEWER_ROUTE,
@@ -48,6 +49,10 @@ export class AccessGuard implements CanActivate {
     if (principal.kind === 'agent') {
       if (this.reflector.getAllAndOverride<boolean>(AGENT_ROUTE, targets)) return true;
       throw new ReinsError('forbidden', { message: 'An agent token reaches its own agent and sessions only.' });
+    }
+    if (principal.kind === 'node') {
+      if (this.reflector.getAllAndOverride<boolean>(NODE_ROUTE, targets)) return true;
+      throw new ReinsError('forbidden', { message: 'A node token reaches its own node only.' });
     }
     if (principal.kind === 'viewer') return admitViewer(principal, viewers, request.params['id']);
     await this.admitUser(principal, request, targets);

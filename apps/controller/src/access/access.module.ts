@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import { AgentStoreModule } from '../agents/agent-store.module';
 import { Config } from '../config/config';
+import { NodeStoreModule } from '../definitions/nodes/node-store.module';
 import { AccessGuard } from './access.guard';
 import { ApiKeysController } from './api-keys.controller';
 import { ApiKeysRepository } from './api-keys.repository';
@@ -22,6 +23,7 @@ import { ViewerTokensService } from './viewer-tokens.service';
 @Module({
   imports: [
     AgentStoreModule,
+    NodeStoreModule,
     JwtModule.registerAsync({
       inject: [Config],
       useFactory: (config: Config) => ({ secret: config.jwtSecret, signOptions: { algorithm: 'HS256' } }),

@@ -4,6 +4,7 @@ import { ORG_ID_PATTERN } from '@reins/shared/ids';
 import { Config } from '../config/config';
 import {
   type AgentPrincipal,
+  type NodePrincipal,
   type Principal,
   UNIVERSE_OWNER,
   userPrincipal,
@@ -27,6 +28,12 @@ export abstract class ApiKeyVerifier {
 /** Where the guard looks up a viewer token. Undefined where no usable one has that value. */
 export abstract class ViewerTokenVerifier {
   abstract verifyViewerToken(token: string): Promise<ViewerPrincipal | undefined>;
+}
+
+/** Where the guard learns whether a node's token still counts. Implemented by the nodes' room. */
+export abstract class NodeTokenStates {
+  /** False for one that is unknown, revoked or another node's. */
+  abstract nodeTokenCounts(orgId: string, nodeId: string, tokenId: string): Promise<boolean>;
 }
 
 /** API keys start with this, so that they are told from JWTs without trying. */
@@ -55,6 +62,7 @@ export class Authenticator {
     private readonly apiKeys: ApiKeyVerifier,
     private readonly viewerTokens: ViewerTokenVerifier,
     private readonly revocations: TokenRevocations,
+    private readonly nodeTokens: NodeTokenStates,
   ) {}
 
   /**
@@ -86,7 +94,8 @@ export class Authenticator {
 
   private async byToken(token: string): Promise<Principal> {
     const claims = await this.tokens.verify(token);
-    return claims.type === 'agent' ? this.asAgent(claims) : this.asUser(claims);
+    if (claims.type === 'agent') return this.asAgent(claims);
+    return claims.type === 'node' ? this.asNode(claims) : this.asUser(claims);
   }
 
   private asUser(claims: Claims): UserPrincipal {
@@ -113,6 +122,13 @@ export class Authenticator {
     if (state.status === 'suspended') throw new ReinsError('agent_suspended');
     if (claims.tv !== state.tokenVersion) throw new ReinsError('token_revoked');
     return { kind: 'agent', orgId: claims.orgId, agentId, actor: `agent:${agentId}` };
+  }
+
+  private async asNode({ orgId, sub: nodeId, jti: tokenId = '' }: Claims): Promise<NodePrincipal> {
+    if (!(await this.nodeTokens.nodeTokenCounts(orgId, nodeId, tokenId))) {
+      throw new ReinsError('token_revoked', { message: 'The token was revoked' });
+    }
+    return { kind: 'node', orgId, nodeId, tokenId, actor: `node:${nodeId}` };
   }
 
   private async byApiKey(key: string): Promise<Principal> {

@@ -5,6 +5,7 @@ import { type Principal } from './principal';
 
 export const PUBLIC_ROUTE = 'reins:public';
 export const AGENT_ROUTE = 'reins:agent';
+export const NODE_ROUTE = 'reins:node';
 export const VIEWER_ROUTE = 'reins:viewer';
 export const PERMISSION = 'reins:permission';
 export const AREA = 'reins:area';
@@ -14,6 +15,9 @@ export const Public = () => SetMetadata(PUBLIC_ROUTE, true);
 
 /** Agents may call it too; the handler checks that it is *this* agent. Everything else is closed to agents. */
 export const AgentRoute = () => SetMetadata(AGENT_ROUTE, true);
+
+/** Nodes may call it too; the handler checks that it is *this* node. Everything else is closed to nodes. */
+export const NodeRoute = () => SetMetadata(NODE_ROUTE, true);
 
 export interface ViewerAccess {
   /** Whether the token may come as `?access_token=`, for clients that cannot set headers such as EventSource. */

@@ -61,7 +61,14 @@ export interface ViewerPrincipal extends Base {
   sessionId: string;
 }
 
-export type Principal = UserPrincipal | AgentPrincipal | ViewerPrincipal;
+/** A machine: may say that it is alive, and read what is known of it. */
+export interface NodePrincipal extends Base {
+  kind: 'node';
+  nodeId: string;
+  tokenId: string;
+}
+
+export type Principal = UserPrincipal | AgentPrincipal | ViewerPrincipal | NodePrincipal;
 
 export const UNIVERSE_OWNER = 'universe.owner';
 
@@ -120,10 +127,17 @@ export function demandUniverse(principal: Principal): UserPrincipal {
   throw new ReinsError('forbidden', { message: `This endpoint requires universe-level permissions. ${reason}` });
 }
 
+/** Throws 403 unless the caller is this very node. */
+export function demandNode(principal: Principal, nodeId: string): NodePrincipal {
+  if (principal.kind === 'node' && principal.nodeId === nodeId) return principal;
+  throw new ReinsError('forbidden', { message: "This needs the node's own token." });
+}
+
 /** Who it is without a doubt: names can be alike, ids cannot. */
 export function principalId(principal: Principal): string {
   if (principal.kind === 'agent') return `agent:${principal.agentId}`;
   if (principal.kind === 'viewer') return `viewer:${principal.tokenId}`;
+  if (principal.kind === 'node') return `node:${principal.nodeId}`;
   return principal.credential.kind === 'apiKey' ? `key:${principal.credential.id}` : `user:${principal.userId}`;
 }
 

@@ -15,6 +15,8 @@ const Claims = z.object({
   type: z.string().optional(),
   /** Token version: an agent's token ends when its agent's version moves on. */
   tv: z.number().int().optional(),
+  /** Names the stored row of a token that can be revoked by itself. */
+  jti: z.string().optional(),
   /** Seconds, as JWT has them. */
   iat: z.number().optional(),
   exp: z.number().optional(),
@@ -62,6 +64,15 @@ export class TokenService {
       },
       { expiresIn: this.ttlSeconds },
     );
+  }
+
+  /** A token that its stored row, `tokenId`, can end before its time. */
+  signNode(
+    { nodeId, orgId, tokenId }: { nodeId: string; orgId: string; tokenId: string },
+    expiresInSeconds: number,
+  ): Promise<string> {
+    const claims = { sub: nodeId, type: 'node', nodeId, orgId, roles: [] };
+    return this.jwt.signAsync(claims, { expiresIn: expiresInSeconds, jwtid: tokenId });
   }
 
   /**

@@ -15,7 +15,7 @@ export interface InstallScriptInput {
 const END = 'END_OF_ENVIRONMENT';
 
 /** A text as one word of a shell, whatever is in it. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 

@@ -19,7 +19,7 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
   }
 
   async get(scope: OrgScope, id: string): Promise<T | undefined> {
-    const condition = this.readable(scope, { _id: id } as QueryFilter<T>);
+    const condition = this.readable(scope, { _id: id });
     return (await this.model.findOne(condition).lean<T>().exec()) ?? undefined;
   }
 
@@ -36,13 +36,13 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
 
   /** The document after the change; undefined where it is gone. */
   update(scope: OrgScope, id: string, update: UpdateQuery<T>): Promise<T | undefined> {
-    return this.updateOne(scope, { _id: id, isDeleted: false } as QueryFilter<T>, update);
+    return this.updateOne(scope, { _id: id, isDeleted: false }, update);
   }
 
   /** False where it is gone already. */
   async markDeleted(scope: OrgScope, id: string, at: Date, by: Editor): Promise<boolean> {
     const change = { isDeleted: true, deletedAt: at, updatedAt: at, updatedBy: by.actor };
-    return (await this.update(scope, id, { $set: change } as UpdateQuery<T>)) !== undefined;
+    return (await this.update(scope, id, { $set: change })) !== undefined;
   }
 
   /** What reads may see of what matches: the tenant's, not deleted. Writes are narrowed by the base. */
@@ -51,7 +51,7 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
   }
 
   protected matching(filter: AiwmFilter): QueryFilter<T> {
-    return conditionOf(filter) as QueryFilter<T>;
+    return conditionOf(filter);
   }
 
   protected async count(scope: OrgScope): Promise<AiwmCount[]> {

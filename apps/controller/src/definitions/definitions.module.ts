@@ -1,8 +1,11 @@
 import { Module } from '@nestjs/common';
 import { AgentStoreModule } from '../agents/agent-store.module';
+import { InstructionsController } from './instructions/instructions.controller';
 import { InstructionsRepository } from './instructions/instructions.repository';
 import { InstructionsService } from './instructions/instructions.service';
 import { NodeStoreModule } from './nodes/node-store.module';
+import { NodeTokensService } from './nodes/node-tokens.service';
+import { NodesController } from './nodes/nodes.controller';
 import { NodesService } from './nodes/nodes.service';
 import { RuntimesController } from './runtimes/runtimes.controller';
 import { RuntimesRepository } from './runtimes/runtimes.repository';
@@ -13,6 +16,7 @@ import { SkillsService } from './skills/skills.service';
 import { SystemInstructionsController } from './system-instructions/system-instructions.controller';
 import { SystemInstructionsRepository } from './system-instructions/system-instructions.repository';
 import { SystemInstructionsService } from './system-instructions/system-instructions.service';
+import { ToolsController } from './tools/tools.controller';
 import { ToolsRepository } from './tools/tools.repository';
 import { ToolsService } from './tools/tools.service';
 import { WorkersController } from './workers/workers.controller';
@@ -22,7 +26,15 @@ import { WorkersService } from './workers/workers.service';
 /** What admins define: runtimes, workers, skills and the text all workers share; instructions, tools and nodes. */
 @Module({
   imports: [AgentStoreModule, NodeStoreModule],
-  controllers: [RuntimesController, WorkersController, SkillsController, SystemInstructionsController],
+  controllers: [
+    RuntimesController,
+    WorkersController,
+    SkillsController,
+    SystemInstructionsController,
+    InstructionsController,
+    ToolsController,
+    NodesController,
+  ],
   providers: [
     RuntimesRepository,
     RuntimesService,
@@ -37,6 +49,7 @@ import { WorkersService } from './workers/workers.service';
     ToolsRepository,
     ToolsService,
     NodesService,
+    NodeTokensService,
   ],
   exports: [
     RuntimesService,

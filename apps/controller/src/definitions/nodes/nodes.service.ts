@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type CreateNode, type UpdateNode } from '@reins/shared/api/nodes';
-import { type OrgScope } from '../../access/principal';
+import { type CreateNode, type NodeHeartbeat, type UpdateNode } from '@reins/shared/api/nodes';
+import { type NodePrincipal, type OrgScope } from '../../access/principal';
 import { AgentsRepository } from '../../agents/agents.repository';
 import { AuditService } from '../../audit/audit.service';
 import { type Editor, newAiwmDocument } from '../../common/aiwm-document';
@@ -11,6 +11,7 @@ import { type AiwmListQuery } from '../../common/aiwm-list';
 import { unmaskSecrets } from '../../common/mask-secrets';
 import { type NodeDocument } from './node.schema';
 import { toNodeView } from './node.view';
+import { NodeTokensRepository } from './node-tokens.repository';
 import { NodesRepository } from './nodes.repository';
 
 /** Machines that agents run on. */
@@ -18,6 +19,7 @@ import { NodesRepository } from './nodes.repository';
 export class NodesService {
   constructor(
     private readonly nodes: NodesRepository,
+    private readonly tokens: NodeTokensRepository,
     private readonly agents: AgentsRepository,
     private readonly audit: AuditService,
   ) {}
@@ -62,12 +64,25 @@ export class NodesService {
     return after;
   }
 
-  /** Throws 409 in_use while an agent names it. */
+  /** Ends its tokens too. Throws 409 in_use while an agent names it. */
   async delete(scope: OrgScope, id: string, by: Editor): Promise<void> {
     const before = await this.get(scope, id);
     refuseInUse('delete', 'node', await this.agents.usersOf(scope, { nodeId: id }));
     if (!(await this.nodes.markDeleted(scope, id, new Date(), by))) throw nodeNotFound(id);
+    await this.tokens.revokeAll(scope, id, new Date());
     await this.record(scope, by, 'deleted', before, undefined);
+  }
+
+  /** Marks the node as what it says it is, unless it is under maintenance. Throws 404 node_not_found. */
+  async heartbeat(
+    scope: OrgScope,
+    { nodeId, tokenId }: NodePrincipal,
+    { status, ...facts }: NodeHeartbeat,
+  ): Promise<NodeDocument> {
+    const at = new Date();
+    const node = found(nodeId, await this.nodes.recordHeartbeat(scope, nodeId, { status, facts }, at));
+    await this.tokens.recordUse(scope, tokenId, at);
+    return node;
   }
 
   private async record(

@@ -1,22 +1,22 @@
 import { type ToolExecution, type UpdateTool } from '@reins/shared/api/tools';
 import { type FieldIssue, ReinsError } from '@reins/shared/errors';
-import { type UserPrincipal } from '../../access/principal';
+import { UNIVERSE_OWNER, type UserPrincipal } from '../../access/principal';
 import { MASK, unmaskSecrets } from '../../common/mask-secrets';
 import { type ToolDocument } from './tool.schema';
 import { maskExecution } from './tool.view';
 
 /**
- * Whether a `public` tool of this caller is for every organisation: the universe owner's who acts in its own one. What
- * an organisation's user calls public stays within the organisation.
+ * Whether a `public` tool of this caller is for every organisation: only the universe owner's, and not while he acts as
+ * the owner of an organisation he chose. What an organisation's user calls public stays within the organisation.
  */
-export function mayShare({ universe, orgId, credential }: UserPrincipal): boolean {
-  return universe && (credential.kind !== 'token' || credential.homeOrgId === orgId);
+export function mayShare({ universe, roles }: UserPrincipal): boolean {
+  return universe && roles.includes(UNIVERSE_OWNER);
 }
 
 /**
  * The edit as it is meant: wherever it sends back what it was shown masked, the stored value stays. Throws 400 for an
  * execution of a tool that is not of type api, and for masked headers sent along with another address: who may edit a
- * tool must not be able to send its keys, which he cannot read, to a server of his own.
+ * tool must not be able to send its keys, which nobody is shown, to another server.
  */
 export function unmaskTool(body: UpdateTool, stored: ToolDocument): UpdateTool {
   const { environment, execution } = body;
