@@ -60,6 +60,6 @@ import { SecretVerifier } from './secret-verifier';
     PresenceWatch,
     RotationService,
   ],
-  exports: [AgentsService, AgentLinkService, AgentConfigurationService, SecretProofs, PresenceService],
+  exports: [AgentsService, AgentLinkService, AgentConfigurationService, AgentReferences, SecretProofs, PresenceService],
 })
 export class AgentsModule {}

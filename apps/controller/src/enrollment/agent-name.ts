@@ -7,6 +7,7 @@ export function nameFromTemplate(template: string, { host, n }: { host: string |
   const values: Record<string, string> = { host: host === undefined || host === '' ? NAMELESS_HOST : host, n: `${n}` };
   // One pass, so that braces in a host name are not read as placeholders.
   const name = template.replace(/\{(host|n)\}/g, (_, placeholder: string) => values[placeholder] ?? '').trim();
+  if (name === '') return `${NAMELESS_HOST}-${n}`;
   if (name.length <= MAX_NAME) return name;
   // The end keeps the number that tells agents of one machine apart.
   const tail = `-${n}`;

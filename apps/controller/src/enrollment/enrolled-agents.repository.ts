@@ -70,7 +70,7 @@ export class EnrolledAgentsRepository extends TenantRepository<AgentDocument> {
       end === 'suspend'
         ? { $set: { ...changed, status: 'suspended' as const }, $inc: { tokenVersion: 1 } }
         : {
-            $set: { ...changed, isDeleted: true, deletedAt: now, connectedAt: null, online: false },
+            $set: { ...changed, isDeleted: true, deletedAt: now, connectedAt: null },
             $unset: {
               secretHash: '',
               previousSecretHash: '',

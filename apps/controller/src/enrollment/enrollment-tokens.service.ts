@@ -8,6 +8,7 @@ import {
 import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
 import { type OrgScope, type UserPrincipal } from '../access/principal';
+import { AgentReferences } from '../agents/agent-references';
 import { type AgentDocument } from '../agents/agent.schema';
 import { envSettingIssues } from '../agents/env-settings';
 import { AuditService } from '../audit/audit.service';
@@ -33,6 +34,7 @@ export class EnrollmentTokensService {
   constructor(
     private readonly tokens: EnrollmentTokensRepository,
     private readonly agents: EnrolledAgentsRepository,
+    private readonly references: AgentReferences,
     private readonly audit: AuditService,
     private readonly bus: Bus,
     private readonly background: Background,
@@ -46,6 +48,10 @@ export class EnrollmentTokensService {
   ): Promise<{ token: string; stored: EnrollmentTokenDocument }> {
     const details = envSettingIssues(body.settings);
     if (details.length > 0) throw new ReinsError('validation_failed', { details });
+    await this.references.check(scope, {
+      ...(instructionId !== undefined && { instructionId }),
+      allowedToolIds: body.allowedToolIds,
+    });
     const token = ENROLLMENT_TOKEN_PREFIX + randomBytes(TOKEN_BYTES).toString('base64url');
     const now = Date.now();
     const stored = await this.tokens.create(scope, {
@@ -117,7 +123,7 @@ export class EnrollmentTokensService {
 
   /** An entry for each, so that the history of one agent tells how it ended. */
   private async auditEach(scope: OrgScope, ids: string[], end: GroupEnd, by: UserPrincipal): Promise<void> {
-    const action = end === 'delete' ? 'agent.deleted' : 'agent.updated';
+    const action = end === 'delete' ? 'agent.deleted' : 'agent.suspended';
     const after = end === 'delete' ? null : { status: 'suspended' };
     for (const id of ids) {
       await this.audit.record(scope, { actor: by.actor, action, target: { type: 'agent', id }, before: {}, after });
