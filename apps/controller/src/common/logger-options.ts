@@ -5,6 +5,8 @@ import { correlationId } from './correlation';
 import { redactUrl } from './redact-url';
 
 const QUIET_ROUTES = /^\/(health|ready|metrics)\b/;
+/** Never logged, wherever in a line they are: at the top, in an object, or in an object of an object. */
+const SECRET_FIELDS = ['secret', 'token', 'accessToken', 'authorization', 'password', 'hash'];
 
 /** Structured lines on standard output. Bodies are never logged, and headers only where they carry no secret. */
 export function loggerOptions(config: Config): Params {
@@ -26,7 +28,7 @@ export function loggerOptions(config: Config): Params {
         res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
       },
       autoLogging: { ignore: (request) => QUIET_ROUTES.test(request.url ?? '') },
-      redact: ['*.secret', '*.token', '*.accessToken', '*.authorization', '*.password'],
+      redact: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
     },
   };
 }
