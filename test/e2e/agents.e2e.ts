@@ -7,6 +7,7 @@ import { ConnectResponse } from '@reins/shared/link/connect';
 import { type Connection } from 'mongoose';
 import { AgentLinkService } from '../../apps/controller/src/agents/agent-link.service';
 import { AgentsService } from '../../apps/controller/src/agents/agents.service';
+import { PresenceService } from '../../apps/controller/src/agents/presence/presence.service';
 import { orgScope } from '../../apps/controller/src/access/principal';
 import { Bus, type BusMessages, type BusTopic } from '../../apps/controller/src/bus/bus';
 import { boot, type Booted, type Caller, newOrg } from './callers';
@@ -101,7 +102,9 @@ describe('agents', () => {
 
       const me = controller.bearer(answer.token);
       const metrics = { cpu: 45, memory: 60, activeConnections: 3 };
-      await me.post(`/agents/${agentId}/heartbeat`, { status: 'online', metrics }).expect(200, { success: true });
+      const { body: beat } = await me.post(`/agents/${agentId}/heartbeat`, { status: 'online', metrics }).expect(200);
+      const { configVersion } = answer;
+      expect(beat).toEqual({ success: true, acknowledged: true, nextHeartbeat: 60, configVersion });
       expect(await view(agentId)).toMatchObject({
         connected: true,
         connectionCount: 1,
@@ -293,10 +296,9 @@ describe('agents', () => {
   it('drop metrics of a beat that cannot be stored, not the beat', async () => {
     const { _id } = await create();
     const deep = JSON.parse('{"a":'.repeat(5000) + '1' + '}'.repeat(5000)) as Record<string, unknown>;
-    const version = await controller.app
-      .get(AgentsService)
-      .heartbeat(orgScope(org), _id, { status: 'busy', metrics: deep });
-    expect(version).toEqual(expect.any(String));
+    const beat = { status: 'busy' as const, metrics: deep };
+    const state = await controller.app.get(PresenceService).heartbeat(orgScope(org), _id, beat, { via: 'http' });
+    expect(state.configVersion).toEqual(expect.any(String));
     expect(await view(_id)).toMatchObject({ heartbeat: { status: 'busy', metrics: {} } });
   });
 });
