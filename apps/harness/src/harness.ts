@@ -8,6 +8,8 @@ import { childEnvironment } from './config/child-env';
 import { type HarnessConfig } from './config/config.schema';
 import { localInstruction } from './config/local-configuration';
 import { type DriverFactory } from './drivers/driver.port';
+import { Rotation } from './enrollment/rotation';
+import { withWayOut } from './enrollment/way-out';
 import { type HarnessStatus } from './health/health-report';
 import { HeartbeatLoop } from './heartbeat/heartbeat-loop';
 import { alertOf } from './lifecycle/alert';
@@ -30,6 +32,8 @@ export interface HarnessOptions {
   log: Logger;
   secrets: Secrets;
   counters?: ClientCounters;
+  /** Where the agent's credentials are kept, if it registered itself. */
+  credentialsFile?: string;
   clock?: Clock;
   rng?: Rng;
   /** How long an agent may take to stop when asked. */
@@ -39,6 +43,7 @@ export interface HarnessOptions {
 const CAPABILITIES = ['deltas', 'resume', 'usage', 'blobs'];
 /** Kept of the drain time for the last events and for ending the agents. */
 const DRAIN_RESERVE_MS = 2_000;
+const ALONE_LOOK_MS = 60 * 60 * 1000;
 
 /** The whole harness: one link, the sessions it serves, and the order in which it starts and stops. */
 export class Harness {
@@ -49,8 +54,10 @@ export class Harness {
   private readonly sessions: HostedSessions;
   private readonly puller: Puller;
   private readonly heartbeat: HeartbeatLoop;
+  private readonly rotation: Rotation;
   private readonly childEnv: Readonly<Record<string, string>>;
   private readonly bootAt: string;
+  private readonly over = new AbortController();
   private draining = false;
   private refused = false;
   private controllerLeaves = false;
@@ -106,6 +113,14 @@ export class Harness {
       const session = this.configured.remote?.session;
       if (session != null) this.sessions.bind(session);
     });
+    this.rotation = new Rotation({
+      rotateSecret: (signal) => this.api.rotateSecret(signal),
+      file: options.credentialsFile,
+      log,
+      clock,
+      rng,
+    });
+    this.configured.onConfigured(() => this.rotation.wanted(this.configured.remote?.credentials?.rotationRequestedAt));
     this.puller = new Puller({
       wanted: () => this.wanted(),
       pull: (body) => this.link.request('turn.pull', body, LINK.pullHoldMs + LINK.ackTimeoutMs),
@@ -154,9 +169,11 @@ export class Harness {
   async run(): Promise<Exit> {
     const settled = new Promise<Exit>((resolve) => (this.settle = resolve));
     const exit = await Promise.race([settled, this.linkRun()]);
+    this.over.abort();
     this.puller.stop();
-    await this.heartbeat.stop();
     this.link.close();
+    await this.heartbeat.stop();
+    await this.rotation.stop();
     await Promise.all(this.sessions.all.map((session) => session.close()));
     if (this.draining) await this.api.disconnect('the harness was stopped');
     return exit;
@@ -166,7 +183,10 @@ export class Harness {
     if (this.options.config.enabled) return this.linkOver(await this.link.run());
     this.log.info('working from local configuration: AIWM_ENABLED is false');
     this.configured.fallBack();
-    return new Promise(() => undefined);
+    // Only a timer keeps a process running that talks to nobody.
+    const { clock = systemClock } = this.options;
+    while (!this.over.signal.aborted) await clock.sleep(ALONE_LOOK_MS, this.over.signal).catch(() => undefined);
+    return { code: EXIT.ok };
   }
 
   /** SIGTERM: no new turns, those that run may finish within the drain time, then everything is sent and ended. */
@@ -292,7 +312,8 @@ export class Harness {
     }
     this.refused = true;
     const alert = alertOf(end.reason);
-    this.log.error('ALERT', { event: alert, reason: end.message });
-    return { code: EXIT.refused, message: end.message, alert };
+    const message = withWayOut(end, this.options.credentialsFile);
+    this.log.error('ALERT', { event: alert, reason: message });
+    return { code: EXIT.refused, message, alert };
   }
 }

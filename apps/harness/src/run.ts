@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { newId } from '@reins/shared/ids';
 import { type HarnessConfig } from './config/config.schema';
-import { ConfigError, loadConfig } from './config/load-config';
+import { ConfigError, loadSettings, readEnvironment, withCredentials } from './config/load-config';
 import { loadDriver, SUPPORTED_TYPES } from './drivers/registry';
+import { EnrollmentRefused } from './enrollment/enroll';
+import { establishIdentity, type Identity } from './enrollment/identity';
 import { Harness } from './harness';
 import { observe } from './health/observe';
 import { sendAlert } from './lifecycle/alert';
@@ -22,18 +24,44 @@ function quit(code: number, message?: string): never {
   process.exit(code);
 }
 
-function configuration(): HarnessConfig {
+/** The configuration, once it is known who this harness is: it may have to register itself first. */
+async function configuration(secrets: Secrets, signal: AbortSignal): Promise<{ config: HarnessConfig } & Identity> {
+  const env = readEnvironment(process.argv.slice(2), process.env, process.cwd());
+  const settings = loadSettings(env, process.cwd());
+  const identity = await establishIdentity({
+    ...settings,
+    env,
+    version: VERSION,
+    supportedTypes: SUPPORTED_TYPES,
+    capacity: settings.maxLanes,
+    log: createLogger({ level: settings.logLevel, secrets }),
+    signal,
+    onSecret: (secret) => secrets.add(secret),
+  });
+  return { config: withCredentials(settings, { ...env, ...identity.variables }), ...identity };
+}
+
+async function configured(secrets: Secrets): Promise<{ config: HarnessConfig } & Identity> {
+  const stopped = new AbortController();
+  const stop = (): void => stopped.abort();
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
   try {
-    return loadConfig(process.argv.slice(2), process.env, process.cwd());
+    return await configuration(secrets, stopped.signal);
   } catch (error) {
+    if (stopped.signal.aborted) quit(EXIT.ok);
     if (error instanceof ConfigError) quit(EXIT.configuration, error.message);
+    if (error instanceof EnrollmentRefused) quit(EXIT.refused, secrets.redact(error.message));
     throw error;
+  } finally {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
   }
 }
 
 async function main(): Promise<void> {
-  const config = configuration();
   const secrets = new Secrets();
+  const { config, file } = await configured(secrets);
   secrets.add(config.agentSecret);
   secrets.addNamed(config.env);
   const log = createLogger({ level: config.logLevel, secrets });
@@ -61,6 +89,7 @@ async function main(): Promise<void> {
     log,
     secrets,
     counters,
+    ...(file === undefined ? {} : { credentialsFile: file }),
   });
   const health = observe({ harness, config, counters, secrets, version: VERSION, log });
   process.once('exit', () => health?.stop());

@@ -19,11 +19,15 @@ export const ControllerSwitch = z.object({
   AIWM_ENABLED: flag('the harness must know whether there is to be a controller').default(true),
 });
 
-/** Who the harness is and where its controller is. Each message says what goes wrong without the value. */
-export const Identity = z.object({
+/** Where the controller is. Each message says what goes wrong without the value. */
+export const ControllerAddress = z.object({
   AIWM_BASE_URL: address(
     'must be an http or https address: without it the harness does not know its controller',
   ).transform((url) => url.replace(/\/+$/, '')),
+});
+
+/** Who the harness is, unless it registers itself. */
+export const Credentials = z.object({
   AIWM_AGENT_ID: z
     .string('is missing: without it the harness does not know which agent it is')
     .regex(/^[0-9a-f]{24}$/i, 'must be 24 hexadecimal digits: the controller knows no other agents'),

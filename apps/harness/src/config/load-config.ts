@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
 import { type z } from 'zod';
-import { ControllerSwitch, type HarnessConfig, HarnessEnvironment, Identity } from './config.schema';
+import {
+  ControllerAddress,
+  ControllerSwitch,
+  Credentials,
+  type HarnessConfig,
+  HarnessEnvironment,
+} from './config.schema';
 
 /** The environment is not usable; the message is one plain sentence for the person who starts the harness. */
 export class ConfigError extends Error {
@@ -14,15 +20,30 @@ export class ConfigError extends Error {
  * Throws a `ConfigError` naming the first variable that is wrong and what follows from it.
  */
 export function loadConfig(argv: readonly string[], environment: NodeJS.ProcessEnv, cwd: string): HarnessConfig {
-  const env = { ...readEnvFile(argv, cwd), ...definedOnly(environment) };
+  const env = readEnvironment(argv, environment, cwd);
+  return withCredentials(loadSettings(env, cwd), env);
+}
+
+/** Everything set: `--env-file PATH` or `.env` in the current folder below the real environment. Throws a `ConfigError`. */
+export function readEnvironment(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  cwd: string,
+): Record<string, string> {
+  return { ...readEnvFile(argv, cwd), ...definedOnly(environment) };
+}
+
+/** The configuration apart from who the agent is, which a harness may have to find out first. */
+export type HarnessSettings = Omit<HarnessConfig, 'agentId' | 'agentSecret'>;
+
+/** Throws a `ConfigError`. */
+export function loadSettings(env: Readonly<Record<string, string>>, cwd: string): HarnessSettings {
   const enabled = parse(ControllerSwitch, env).AIWM_ENABLED;
-  const identity = enabled ? parse(Identity, env) : undefined;
+  const address = enabled ? parse(ControllerAddress, env) : undefined;
   const values = parse(HarnessEnvironment, env);
   return {
     enabled,
-    baseUrl: identity?.AIWM_BASE_URL ?? '',
-    agentId: identity?.AIWM_AGENT_ID ?? '',
-    agentSecret: identity?.AIWM_AGENT_SECRET ?? '',
+    baseUrl: address?.AIWM_BASE_URL ?? '',
     managed: values.REINS_MANAGED,
     httpTimeoutMs: values.AIWM_TIMEOUT_MS,
     retryMs: values.AIWM_RETRY_SECONDS * 1000,
@@ -39,7 +60,17 @@ export function loadConfig(argv: readonly string[], environment: NodeJS.ProcessE
   };
 }
 
-function parse<T extends z.ZodType>(schema: T, env: Record<string, string>): z.output<T> {
+/** Who the agent is, without a controller nobody. Throws a `ConfigError`. */
+export function withCredentials(settings: HarnessSettings, env: Readonly<Record<string, string>>): HarnessConfig {
+  const credentials = settings.enabled ? parse(Credentials, env) : undefined;
+  return {
+    ...settings,
+    agentId: credentials?.AIWM_AGENT_ID ?? '',
+    agentSecret: credentials?.AIWM_AGENT_SECRET ?? '',
+  };
+}
+
+function parse<T extends z.ZodType>(schema: T, env: Readonly<Record<string, string>>): z.output<T> {
   const parsed = schema.safeParse(env);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

@@ -68,6 +68,8 @@ const baseUrl = (): string => `http://127.0.0.1:${(server.address() as AddressIn
 function establish(env: Record<string, string>): Promise<Identity> {
   const secrets = new Secrets();
   return establishIdentity({
+    enabled: env['AIWM_ENABLED'] !== 'false',
+    managed: false,
     env,
     stateDir,
     baseUrl: baseUrl(),
@@ -151,6 +153,11 @@ describe('establishIdentity', () => {
     expect(await establish({ ...token, AIWM_AGENT_ID: agentId.toUpperCase() })).toMatchObject({ file: file() });
     expect((await establish(token)).variables.AIWM_AGENT_SECRET).toBe(stored().secret);
     expect(await establish({})).toMatchObject({ file: file() });
+    expect(asked).toEqual([]);
+  });
+
+  it('does without a controller where there is to be none', async () => {
+    expect(await establish({ ...token, AIWM_ENABLED: 'false' })).toEqual({ variables: {} });
     expect(asked).toEqual([]);
   });
 

@@ -16,6 +16,10 @@ export interface Identity {
 }
 
 export interface IdentityOptions {
+  /** Whether there is a controller at all. */
+  enabled: boolean;
+  /** Started by a launcher for one session, which gives it its credentials. */
+  managed: boolean;
   /** Everything set, `.env` included. */
   env: Readonly<Record<string, string>>;
   stateDir: string;
@@ -39,7 +43,7 @@ const FROM_ENVIRONMENT: Identity = { variables: {} };
 export async function establishIdentity(options: IdentityOptions): Promise<Identity> {
   const { env, stateDir, baseUrl, log, onSecret } = options;
   const agentId = env['AIWM_AGENT_ID'];
-  if (env['AIWM_AGENT_SECRET'] !== undefined) return FROM_ENVIRONMENT;
+  if (!options.enabled || options.managed || env['AIWM_AGENT_SECRET'] !== undefined) return FROM_ENVIRONMENT;
   const file = credentialsPath(stateDir);
   const stored = readCredentials(file);
   if (stored !== undefined) {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { RotateResponse } from '@reins/shared/api/enrollment';
 import { type ConnectRequest } from '@reins/shared/link/connect';
 import { type Heartbeat } from '@reins/shared/link/frames';
 import { LINK } from '@reins/shared/link/limits';
@@ -36,8 +37,10 @@ const UPLOAD_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000, 30_000];
 /** The controller's HTTP side. Holds the agent's token; whoever needs one gets the newest. */
 export class ControllerApi {
   private currentToken = '';
+  private agentSecret: string;
 
   constructor(private readonly options: ControllerApiOptions) {
+    this.agentSecret = options.agentSecret;
     options.secrets.add(options.agentSecret);
   }
 
@@ -47,9 +50,9 @@ export class ControllerApi {
 
   /** One attempt to connect. Rejects with HttpRefusal or HttpFailure. `onSent`: the answer is now awaited. */
   async connect(signal?: AbortSignal, onSent?: () => void): Promise<Omit<ConnectAnswer, 'token'>> {
-    const { agentSecret, incarnation, version, supportedTypes, capacity } = this.options;
+    const { incarnation, version, supportedTypes, capacity } = this.options;
     const body: ConnectRequest = {
-      secret: agentSecret,
+      secret: this.agentSecret,
       incarnation,
       host: hostname(),
       harness: { version, protocol: [LINK.protocol, LINK.protocol] },
@@ -65,12 +68,31 @@ export class ControllerApi {
     const { token, ...connected } = parseConnectAnswer(answer.body);
     this.options.secrets.add(token);
     this.currentToken = token;
+    this.options.log.info('configured by the controller', {
+      correlationId: answer.correlationId,
+      expiresInSeconds: connected.expiresInSeconds,
+      configVersion: connected.configuration.configVersion,
+      link: connected.configuration.link !== undefined,
+    });
     return { ...connected, configuration: this.guarded(connected.configuration) };
   }
 
   async configuration(): Promise<AgentConfiguration> {
     const answer = await this.sendAuthorized('config', this.agentUrl('config'), {});
     return this.guarded(parseConfiguration(answer.body));
+  }
+
+  /**
+   * Fetches the agent a new secret and connects with it from then on. The one before goes on working for a while, so
+   * asking again because the answer was lost does no harm.
+   */
+  async rotateSecret(signal: AbortSignal): Promise<string> {
+    const options = { method: 'POST', body: JSON.stringify({ secret: this.agentSecret }), signal } as const;
+    const answer = await this.sendAuthorized('rotate', this.agentUrl('credentials/rotate'), options);
+    const { secret } = RotateResponse.parse(JSON.parse(answer.body.toString('utf8')));
+    this.options.secrets.add(secret);
+    this.agentSecret = secret;
+    return secret;
   }
 
   /** For a controller without a link. */
