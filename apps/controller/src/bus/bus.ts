@@ -23,6 +23,12 @@ export interface BusMessages {
   };
   /** Credentials of the organisation ended or came back: what was decided by them has to be decided again. */
   'access.revoked': { orgId: string };
+  /** The agent was chosen to serve the session: whoever has its socket tells it. */
+  'session.bound': { orgId: string; sessionId: string; agentId: string };
+  /** The agent serves the session no more. `remove`: the session has ended for good. */
+  'session.unbound': { orgId: string; sessionId: string; agentId: string; reason: string; remove: boolean };
+  /** A host came, or got a free place: sessions that wait for one are looked at. */
+  'host.available': { orgId: string };
   /** The session may have a turn to pull. */
   'turn.queued': { orgId: string; sessionId: string };
   /** The session has a command to deliver. */

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { LAUNCHER_NAMES } from '@reins/shared/api/placement';
 import { LINK } from '@reins/shared/link/limits';
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
@@ -91,6 +92,9 @@ const Environment = z.object({
   TRUST_PROXY: TrustedProxies,
   REPOSITORY_SCHEMES: list('https,ssh'),
 
+  LAUNCHER: z
+    .enum(LAUNCHER_NAMES, `LAUNCHER must be one of ${LAUNCHER_NAMES.join(', ')}, or no session would find a harness`)
+    .default('process'),
   HARNESS_COMMAND: HarnessCommand,
   HARNESS_ENV: list(
     'PATH,HOME,LANG,LC_ALL,TZ,TMPDIR,HTTP_PROXY,HTTPS_PROXY,NO_PROXY,IS_SANDBOX,CLAUDE_PATH,' +

@@ -1,22 +1,45 @@
-/** What a launcher needs to start the harness of one session. */
+import { type LauncherName, type Placement } from '@reins/shared/api/placement';
+
+/** What a launcher that chooses among agents goes by. */
+export interface HostRequest {
+  sessionId: string;
+  cliType: string;
+  /** Null where the session is bound to the one agent. */
+  placement: Placement | null;
+  /** The one agent it may run on: named by its caller, or because its workspace is there. */
+  agentId: string | null;
+  /** Agents that have just not taken it. */
+  refusedBy: readonly string[];
+}
+
+/** What a launcher needs to bring a harness to one session. */
 export interface LaunchRequest {
   orgId: string;
   sessionId: string;
   /** Names this start: facts about an earlier one are told apart by it. */
   launchId: string;
-  agentId: string;
-  /** Goes to the harness only; never logged, never stored in clear. */
-  secret: string;
   /** Where the harness reaches the controller. */
   baseUrl: string;
+  /** The identity made for this harness; only for launchers that start one. The secret is never logged or stored in clear. */
+  credentials?: { agentId: string; secret: string };
+  session: HostRequest;
+  /**
+   * For launchers that choose an agent: makes it the session's. False: the session wants no harness any more, or has
+   * one, so the choice is to be taken back.
+   */
+  assign: (agentId: string) => Promise<boolean>;
 }
+
+/** The agent whose harness will serve the session, or in plain words what is missing; then the session waits. */
+export type Launched = { agentId: string } | { waitingFor: string };
 
 /** Something a launcher saw. */
 export interface LauncherFact {
   orgId: string;
   sessionId: string;
   launchId: string;
-  kind: 'exited';
+  /** exited: the process is gone. unbound: its host serves the session no more, and lives on. */
+  kind: 'exited' | 'unbound';
   /** Null where it is not known, as for a process that ended while no controller watched. */
   exitCode: number | null;
   signal: string | null;
@@ -31,18 +54,40 @@ export interface ExpectedLaunch {
   orgId: string;
   sessionId: string;
   launchId: string;
+  agentId: string | null;
+}
+
+/** A session that needs its harness no more. */
+export interface StopRequest {
+  orgId: string;
+  sessionId: string;
+  /** Null where none was started, or is known to be gone. */
+  launchId: string | null;
+  agentId: string | null;
+  reason: string;
+  /** The session has ended: nothing of it will be started again. */
+  final: boolean;
 }
 
 /** How a harness comes to exist. The controller never connects to it; it only sees facts about it. */
 export abstract class Launcher {
-  abstract readonly name: string;
-  /** Resolves when the harness was started, not when it connected. Throws launcher_unavailable with the reason. */
-  abstract launch(request: LaunchRequest): Promise<void>;
+  abstract readonly name: LauncherName;
+  /** Whether it starts a harness, which needs an agent of its own; else it finds an agent that is there. */
+  abstract readonly startsHarness: boolean;
+
+  /** Throws where the request can never be met, before a session is made for it. */
+  async check(_orgId: string, _session: HostRequest): Promise<void> {}
+
+  /** Resolves when the harness was started or its host chosen, not when it is ready. Throws with the reason. */
+  abstract launch(request: LaunchRequest): Promise<Launched>;
   /** Asks the harness to leave, then ends it after the grace. Resolves when it is gone; a missing one is fine. */
-  abstract stop(sessionId: string, graceMs: number): Promise<void>;
+  abstract stop(request: StopRequest, graceMs: number): Promise<void>;
   /** Every fact is told to the one listener, in order a session. */
   abstract observe(listener: FactListener): void;
-  /** After a start of the controller: takes over the harnesses that still live and tells the facts that were missed. */
+  /**
+   * Given every session that should have a harness by this launcher: takes over those that live, tells the facts that
+   * were missed, and frees what is held for others. Called at the start of a controller, and may be called again.
+   */
   abstract reconcile(expected: readonly ExpectedLaunch[]): Promise<void>;
   /** Stops watching. The harnesses go on. */
   abstract close(): Promise<void>;

@@ -1,6 +1,12 @@
 import { Module } from '@nestjs/common';
-import { Launcher } from './launcher.port';
+import { AgentStoreModule } from '../agents/agent-store.module';
+import { ExternalLauncher } from './external/external-launcher';
+import { Launchers } from './launchers';
 import { ProcessLauncher } from './process/process-launcher';
 
-@Module({ providers: [{ provide: Launcher, useClass: ProcessLauncher }], exports: [Launcher] })
+@Module({
+  imports: [AgentStoreModule],
+  providers: [ProcessLauncher, ExternalLauncher, Launchers],
+  exports: [Launchers],
+})
 export class LaunchersModule {}

@@ -60,9 +60,19 @@ export class Connections {
     return connection;
   }
 
+  /** The sessions it serves, beside those that were given to it meanwhile. */
   serve(connection: Connection, sessionIds: readonly string[]): void {
-    connection.sessions = new Set(sessionIds);
+    connection.sessions = new Set([...connection.sessions, ...sessionIds]);
     for (const sessionId of sessionIds) this.bySession.set(sessionId, connection);
+  }
+
+  addSession(connection: Connection, sessionId: string): void {
+    this.serve(connection, [sessionId]);
+  }
+
+  removeSession(connection: Connection, sessionId: string): void {
+    connection.sessions = new Set([...connection.sessions].filter((id) => id !== sessionId));
+    if (this.bySession.get(sessionId) === connection) this.bySession.delete(sessionId);
   }
 
   /** Forgets a connection; false where a newer one of the agent is there, whose entry must stay. */

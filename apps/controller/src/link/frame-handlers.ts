@@ -5,6 +5,7 @@ import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared
 import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope, orgScope } from '../access/principal';
 import { PresenceService } from '../agents/presence/presence.service';
+import { Bus } from '../bus/bus';
 import { CommandsService } from '../commands/commands.service';
 import { EventLog } from '../events/event-log';
 import { SessionConfigurationService } from '../sessions/session-configuration';
@@ -38,13 +39,19 @@ export class FrameHandlers {
     private readonly ingest: TurnIngest,
     private readonly commands: CommandsService,
     private readonly log: EventLog,
+    private readonly bus: Bus,
   ) {}
 
   readonly handlers: Handlers = {
     hello: (connection, body) => this.hello(connection, body),
 
     ready: async (connection, { sessionId, timings }) => {
-      await this.lifecycle.ready(own(connection, sessionId), sessionId, timings);
+      await this.lifecycle.ready(own(connection, sessionId), sessionId, connection.agent.agentId, timings);
+      return { ok: true };
+    },
+
+    'session.failed': async (connection, { sessionId, message }) => {
+      await this.lifecycle.hostFailed(own(connection, sessionId), sessionId, connection.agent.agentId, message);
       return { ok: true };
     },
 
@@ -124,7 +131,7 @@ export class FrameHandlers {
   private async hello(connection: Connection, body: FrameBody<'hello'>): Promise<FrameAcks['hello']> {
     const scope = scopeOf(connection);
     const { agentId } = connection.agent;
-    const sessions = await this.sessions.ofAgent(scope, agentId);
+    const sessions = await this.sessions.servedBy(scope, agentId);
     this.connections.serve(
       connection,
       sessions.map(({ _id }) => _id),
@@ -134,11 +141,13 @@ export class FrameHandlers {
         const reported = body.sessions.find(({ sessionId }) => sessionId === session._id);
         const acked = await this.ackedOf(scope, session._id, connection.incarnation, reported?.out.spooledFrom ?? 1);
         const turns = await this.turns.reattach(scope, session._id, holder(connection), reported?.turns ?? []);
-        await this.lifecycle.connected(scope, session._id, agentId, connection.incarnation);
+        const isBack = reported !== undefined;
+        await this.lifecycle.connected(scope, session._id, agentId, connection.incarnation, isBack);
         const descriptor = await this.configuration.descriptor(scope, session);
         return { sessionId: session._id, acked, session: descriptor, turns };
       }),
     );
+    this.bus.publish('host.available', { orgId: scope.orgId });
     const { frameBytes, batchBytes, batchEvents, inlineBytes } = LINK;
     return {
       resume: 'ok',

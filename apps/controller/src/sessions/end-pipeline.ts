@@ -4,14 +4,12 @@ import { AgentsService } from '../agents/agents.service';
 import { CommandsService } from '../commands/commands.service';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
-import { Launcher } from '../launchers/launcher.port';
 import { OperationsService } from '../operations/operations.service';
 import { TurnsService } from '../turns/turns.service';
 import { SessionLifecycle } from './session-lifecycle';
 import { type SessionDocument } from './session.schema';
 import { SessionsRepository } from './sessions.repository';
 
-const STOP_GRACE_MS = 15_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -27,7 +25,6 @@ export class EndPipeline {
     private readonly lifecycle: SessionLifecycle,
     private readonly turns: TurnsService,
     private readonly commands: CommandsService,
-    private readonly launcher: Launcher,
     private readonly agents: AgentsService,
     private readonly operations: OperationsService,
     private readonly log: EventLog,
@@ -49,9 +46,10 @@ export class EndPipeline {
     await this.turns.cancelAll(scope, id, 'session_ended', 'the session was ended');
     await this.note(scope, id, 'quiesce');
     await this.note(scope, id, 'commit', await this.commit(scope, session));
-    await this.launcher.stop(id, STOP_GRACE_MS);
+    await this.lifecycle.stop(session, 'the session was ended', true);
     await this.note(scope, id, 'stop');
-    await this.agents.retire(scope, session.agentId);
+    const { agentId } = session;
+    if (agentId !== null && this.lifecycle.launcherOf(session).startsHarness) await this.agents.retire(scope, agentId);
     await this.note(scope, id, 'retire');
 
     const ended = await this.sessions.transition(scope, id, 'endFinished', {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ReinsError } from '@reins/shared/errors';
-import { type SessionDescriptor, type SessionLimits } from '@reins/shared/link/connect';
+import { type McpServers, type SessionDescriptor, type SessionLimits } from '@reins/shared/link/connect';
+import { LINK } from '@reins/shared/link/limits';
 import { type OrgScope } from '../access/principal';
 import { type AgentKey, type KeyPage } from '../agents/agent-keys.repository';
 import { type SessionConfiguration, SessionConfigurationSource } from '../agents/session-configuration.port';
@@ -27,14 +28,22 @@ export class SessionConfigurationService extends SessionConfigurationSource {
   async configurationFor(scope: OrgScope, agentId: string): Promise<SessionConfiguration | undefined> {
     const [session] = await this.sessions.ofAgent(scope, agentId);
     if (session === undefined) return undefined;
-    const [worker, system] = await Promise.all([this.workerOf(scope, session), this.systemInstructions.current(scope)]);
-    const texts = [system.content, worker?.agentMd ?? ''].filter((text) => text.trim() !== '');
+    const worker = await this.workerOf(scope, session);
     return {
-      session: await this.descriptor(scope, session),
-      instructionDetail: { id: session.workerId, systemPrompt: texts.join('\n\n'), guidelines: [] },
-      mcpServers: Object.fromEntries((worker?.mcpServers ?? []).map(({ name, url }) => [name, { type: 'http', url }])),
+      session: this.describe(session, worker),
+      instructionDetail: {
+        id: session.workerId,
+        systemPrompt: await this.instructionBy(scope, worker),
+        guidelines: [],
+      },
+      mcpServers: mcpServersOf(worker),
       skills: [],
     };
+  }
+
+  /** The text a session's agent goes by: what all workers share, then its own. */
+  async instructionOf(scope: OrgScope, session: SessionDocument): Promise<string> {
+    return this.instructionBy(scope, await this.workerOf(scope, session));
   }
 
   async agentsConcernedBy(scope: OrgScope, { kind, id }: DefinitionEdit, page: KeyPage): Promise<AgentKey[]> {
@@ -44,9 +53,30 @@ export class SessionConfigurationService extends SessionConfigurationSource {
     return agents.map((agentId) => ({ _id: agentId, orgId: scope.orgId }));
   }
 
-  /** The session as the link hands it to a harness. */
+  /**
+   * The session as the link hands it to a harness. One that serves sessions of several workers gets with each what its
+   * worker defines; a harness made for the session has that from its connect answer.
+   */
   async descriptor(scope: OrgScope, session: SessionDocument): Promise<SessionDescriptor> {
     const worker = await this.workerOf(scope, session);
+    const descriptor = this.describe(session, worker);
+    if (session.launcher !== 'external') return descriptor;
+    const instruction = await this.instructionBy(scope, worker);
+    const isLong = Buffer.byteLength(instruction) > LINK.inlineBytes;
+    return {
+      ...descriptor,
+      ...(isLong ? { instructionUrl: `/sessions/${session._id}/instruction` } : { instruction }),
+      mcpServers: mcpServersOf(worker),
+      skills: [],
+    };
+  }
+
+  private async instructionBy(scope: OrgScope, worker: WorkerDocument | undefined): Promise<string> {
+    const { content } = await this.systemInstructions.current(scope);
+    return [content, worker?.agentMd ?? ''].filter((text) => text.trim() !== '').join('\n\n');
+  }
+
+  private describe(session: SessionDocument, worker: WorkerDocument | undefined): SessionDescriptor {
     const { conversations } = session;
     return {
       id: session._id,
@@ -70,6 +100,10 @@ export class SessionConfigurationService extends SessionConfigurationSource {
       throw error;
     }
   }
+}
+
+function mcpServersOf(worker: WorkerDocument | undefined): McpServers {
+  return Object.fromEntries((worker?.mcpServers ?? []).map(({ name, url }) => [name, { type: 'http', url }]));
 }
 
 /** Limits of one session: its own settings, else the configuration. */

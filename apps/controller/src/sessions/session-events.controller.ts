@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { AgentRoute, Caller, Needs, ViewerRoute } from '../access/decorators';
 import { type Principal, scopeOf } from '../access/principal';
 import { BlobStore } from '../blobs/blob-store.port';
+import { SessionConfigurationService } from './session-configuration';
 import { SessionStreams } from './session-streams';
 import { SessionsService } from './sessions.service';
 
@@ -23,6 +24,7 @@ export class SessionEventsController {
     private readonly sessions: SessionsService,
     private readonly streams: SessionStreams,
     private readonly blobs: BlobStore,
+    private readonly configuration: SessionConfigurationService,
   ) {}
 
   @Get('events')
@@ -71,6 +73,19 @@ export class SessionEventsController {
     const contentType = request.headers['content-type'] ?? 'application/octet-stream';
     const blob = await this.blobs.put(scope, id, contentType, request, sha256);
     response.status(201).json({ blobId: blob.id, sizeBytes: blob.sizeBytes, sha256: blob.sha256 });
+  }
+
+  @Get('instruction')
+  @AgentRoute()
+  @ApiOperation({
+    summary: 'The text the agent of a session goes by, for harnesses that it is too long for on the link',
+  })
+  @ApiProduces('text/plain')
+  async instruction(@Caller() caller: Principal, @Param('id') id: string, @Res() response: Response): Promise<void> {
+    const scope = scopeOf(caller);
+    const session = await this.sessions.get(scope, id);
+    if (caller.kind === 'agent' && session.agentId !== caller.agentId) throw new ReinsError('session_not_found');
+    response.type('text/plain').send(await this.configuration.instructionOf(scope, session));
   }
 
   @Get('blobs/:blobId')

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type OperationType, type SessionState } from '@reins/shared/state';
+import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
 import { toReinsError } from '../common/to-reins-error';
 import { type OrgScope, orgScope } from '../access/principal';
@@ -7,14 +8,17 @@ import { AgentLinkService } from '../agents/agent-link.service';
 import { Bus } from '../bus/bus';
 import { ListenAddress } from '../config/listen-address';
 import { EventLog } from '../events/event-log';
-import { Launcher, type LauncherFact } from '../launchers/launcher.port';
+import { type Launcher, type LauncherFact } from '../launchers/launcher.port';
+import { Launchers } from '../launchers/launchers';
 import { OperationsService } from '../operations/operations.service';
 import { TurnsService } from '../turns/turns.service';
 import { type SessionDocument } from './session.schema';
 import { SessionsRepository } from './sessions.repository';
 
 const STARTING = ['provisioning', 'connecting', 'bootstrapping'] as const;
-const STOP_GRACE_MS = 15_000;
+export const STOP_GRACE_MS = 15_000;
+/** A host that did not take a session is not asked again before. */
+const ASK_AGAIN_AFTER_MS = 5_000;
 /** A harness that ended on its own this often in a row is not started again for what waits in the queue. */
 const MOST_CRASHES = 3;
 const QUEUE_ACTOR = 'system:queue';
@@ -27,14 +31,14 @@ export class SessionLifecycle {
   constructor(
     private readonly sessions: SessionsRepository,
     private readonly agents: AgentLinkService,
-    private readonly launcher: Launcher,
+    private readonly launchers: Launchers,
     private readonly turns: TurnsService,
     private readonly operations: OperationsService,
     private readonly log: EventLog,
     private readonly bus: Bus,
     private readonly address: ListenAddress,
   ) {
-    launcher.observe((fact) => this.onFact(fact));
+    for (const launcher of launchers.all()) launcher.observe((fact) => this.onFact(fact));
   }
 
   /** Starts a harness unless one is starting or living. A failure is recorded in the session, not thrown. */
@@ -43,25 +47,64 @@ export class SessionLifecycle {
     const session = await this.sessions.claimLaunch(scope, sessionId, launchId);
     if (session === undefined) return;
     await this.operations.move(scope, sessionId, operationOf(session.status), 'run');
+    await this.place(scope, session);
+  }
+
+  /** Has the launcher of a claimed launch start a harness, or find a host; called again while there is none. */
+  async place(scope: OrgScope, session: SessionDocument): Promise<string | undefined> {
+    const { orgId, _id: sessionId, launchId } = session;
+    if (launchId === null) return undefined;
+    const launcher = this.launcherOf(session);
     try {
-      const secret = await this.agents.renewManaged(scope, session.agentId);
-      const { orgId, agentId } = session;
-      await this.launcher.launch({ orgId, sessionId, launchId, agentId, secret, baseUrl: this.address.publicUrl });
-      await this.sessions.setPhase(scope, sessionId, 'connecting', ['provisioning']);
+      const launched = await launcher.launch({
+        orgId,
+        sessionId,
+        launchId,
+        baseUrl: this.address.publicUrl,
+        ...(launcher.startsHarness && { credentials: await this.newIdentity(scope, session) }),
+        session: {
+          sessionId,
+          cliType: session.cliType,
+          placement: session.placement ?? null,
+          agentId: session.agentId,
+          refusedBy: refusedBy(session, Date.now()),
+        },
+        assign: (agentId) => this.sessions.assignHost(scope, sessionId, launchId, agentId),
+      });
+      if ('waitingFor' in launched) return await this.waits(scope, session, launchId, launched.waitingFor);
+      if (launcher.startsHarness) await this.sessions.setPhase(scope, sessionId, 'connecting', ['provisioning']);
+      else this.bus.publish('session.bound', { orgId, sessionId, agentId: launched.agentId });
     } catch (error) {
-      const { code, message, cause } = toReinsError(error);
+      const { code, message, cause, spec } = toReinsError(error);
+      if (!launcher.startsHarness && spec.status >= 500) {
+        this.logger.warn({ err: cause ?? error, sessionId }, 'no host could be looked for; it is tried again');
+        return undefined;
+      }
       this.logger.error({ err: cause ?? error, sessionId }, 'a harness could not be started');
       await this.sessions.releaseLaunch(scope, sessionId, launchId);
       await this.fail(scope, session, code, message);
     }
+    return undefined;
+  }
+
+  /** The session and its host do without each other from now on, whatever the session's state. */
+  async stop(session: SessionDocument, reason: string, final: boolean): Promise<void> {
+    const { orgId, _id: sessionId, launchId, agentId } = session;
+    await this.launcherOf(session).stop({ orgId, sessionId, launchId, agentId, reason, final }, STOP_GRACE_MS);
+  }
+
+  launcherOf(session: SessionDocument): Launcher {
+    return this.launchers.get(session.launcher ?? 'process');
   }
 
   /** The harness has its workspace: turns may flow. */
-  async ready(scope: OrgScope, sessionId: string, timings: Record<string, number>): Promise<void> {
+  async ready(scope: OrgScope, sessionId: string, agentId: string, timings: Record<string, number>): Promise<void> {
     const before = await this.sessions.get(scope, sessionId);
-    const change = { phase: 'ready' as const, statusReason: null, lastActivityAt: new Date() };
+    if (before?.agentId !== agentId) throw new ReinsError('session_not_found');
+    // From now on there is a workspace, and it is there.
+    const change = { phase: 'ready' as const, statusReason: null, lastActivityAt: new Date(), pinned: true };
     const session = await this.sessions.transition(scope, sessionId, 'ready', change);
-    if (session === undefined || before === undefined) return;
+    if (session === undefined) return;
     if (before.status !== 'active') {
       await this.operations.move(scope, sessionId, operationOf(before.status), 'succeed');
       await this.tellState(scope, sessionId, 'active', { timings });
@@ -73,6 +116,34 @@ export class SessionLifecycle {
     await this.fail(scope, session, 'bootstrap_failed', message);
   }
 
+  /** A host could not make the workspace of a session it had taken. */
+  async hostFailed(scope: OrgScope, sessionId: string, agentId: string, message: string): Promise<void> {
+    const session = await this.sessions.get(scope, sessionId);
+    if (session?.agentId !== agentId) throw new ReinsError('session_not_found');
+    if (session.status === 'active') await this.hostLost(scope, session, 'bootstrap_failed', message, false);
+    else await this.fail(scope, session, 'bootstrap_failed', message);
+  }
+
+  /** The host will not serve the session any more, for now or (`forGood`) at all: its workspace is gone then. */
+  async hostLost(
+    scope: OrgScope,
+    session: SessionDocument,
+    code: string,
+    message: string,
+    forGood: boolean,
+  ): Promise<void> {
+    const { _id: sessionId, agentId } = session;
+    const change = { statusReason: { code, message, at: new Date() }, phase: null };
+    const suspended = await this.sessions.transition(scope, sessionId, 'harnessExited', change);
+    if (suspended !== undefined && session.status === 'active') {
+      await this.tellState(scope, sessionId, 'suspended', { reason: { code, message } });
+    }
+    if (agentId !== null) await this.turns.interruptAll(scope, sessionId, agentId, 'host_lost', message);
+    const now = suspended ?? session;
+    if (forGood || now.status === 'pending') await this.fail(scope, now, code, message);
+    else await this.stop(now, message, false);
+  }
+
   /** Ends the harness and keeps the workspace; the next prompt starts another one in it. */
   async suspend(scope: OrgScope, sessionId: string, actor: string, code: string, message: string): Promise<boolean> {
     const statusReason = { code, message, at: new Date() };
@@ -80,7 +151,7 @@ export class SessionLifecycle {
     if (session === undefined) return false;
     await this.operations.open(scope, sessionId, 'Stop', actor);
     await this.tellState(scope, sessionId, 'suspended', { reason: { code, message } });
-    await this.launcher.stop(sessionId, STOP_GRACE_MS);
+    await this.stop(session, message, false);
     await this.operations.move(scope, sessionId, 'Stop', 'succeed');
     return true;
   }
@@ -93,8 +164,15 @@ export class SessionLifecycle {
     await this.launch(scope, session._id);
   }
 
-  /** The socket is there, the workspace not yet. */
-  async connected(scope: OrgScope, sessionId: string, agentId: string, incarnation: string): Promise<void> {
+  /** The socket is there, the workspace not yet, unless the harness has just been away for a moment. */
+  async connected(
+    scope: OrgScope,
+    sessionId: string,
+    agentId: string,
+    incarnation: string,
+    isBack = false,
+  ): Promise<void> {
+    if (isBack) await this.sessions.setPhase(scope, sessionId, 'ready', ['reconnecting']);
     await this.sessions.setPhase(scope, sessionId, 'bootstrapping', ['provisioning', 'connecting']);
     const data = { agentId, incarnation };
     await this.log.append(scope, sessionId, [{ at: new Date().toISOString(), type: 'harness.connected', data }]);
@@ -112,7 +190,7 @@ export class SessionLifecycle {
     const before = await this.sessions.releaseLaunch(scope, sessionId, fact.launchId);
     if (before === undefined) return;
     this.logger.log({ sessionId, exitCode: fact.exitCode, signal: fact.signal }, message);
-    const data = { reason: 'exited', exitCode: fact.exitCode, signal: fact.signal, message };
+    const data = { reason: fact.kind, exitCode: fact.exitCode, signal: fact.signal, message };
     await this.log.append(scope, sessionId, [{ at: new Date().toISOString(), type: 'harness.lost', data }]);
     if (before.status === 'ending') return;
 
@@ -126,7 +204,10 @@ export class SessionLifecycle {
       await this.sessions.transition(scope, sessionId, 'harnessExited', { statusReason, crashes, phase: null });
       await this.tellState(scope, sessionId, 'suspended', { reason: { code: 'harness_exited', message } });
     }
-    await this.turns.interruptAll(scope, sessionId, before.agentId, 'process_exited', message);
+    if (before.agentId !== null) {
+      const stopReason = fact.kind === 'exited' ? 'process_exited' : 'host_lost';
+      await this.turns.interruptAll(scope, sessionId, before.agentId, stopReason, message);
+    }
     await this.resumeForQueue(scope, sessionId);
   }
 
@@ -150,7 +231,22 @@ export class SessionLifecycle {
     await this.operations.move(scope, before._id, operationOf(before.status), 'fail', { code, message });
     await this.tellState(scope, before._id, 'failed', { reason: { code, message } });
     await this.turns.cancelAll(scope, before._id, 'session_failed', message);
-    await this.launcher.stop(before._id, STOP_GRACE_MS);
+    await this.stop(before, message, false);
+  }
+
+  private async newIdentity(scope: OrgScope, session: SessionDocument): Promise<{ agentId: string; secret: string }> {
+    const { agentId } = session;
+    if (agentId === null) throw new Error('a session whose harness is started has an agent from its creation on');
+    return { agentId, secret: await this.agents.renewManaged(scope, agentId) };
+  }
+
+  /** Says once for what; answers it. */
+  private async waits(scope: OrgScope, session: SessionDocument, launchId: string, what: string): Promise<string> {
+    const [code, message] = ['no_host', `No host takes the session: ${what}.`];
+    if (await this.sessions.noteWaiting(scope, session._id, launchId, code, message)) {
+      await this.tellState(scope, session._id, session.status, { reason: { code, message } });
+    }
+    return message;
   }
 
   async tellState(scope: OrgScope, sessionId: string, state: SessionState, more: object = {}): Promise<void> {
@@ -162,4 +258,8 @@ export class SessionLifecycle {
 /** The operation that a start of the harness belongs to: the first one is the session's creation. */
 function operationOf(status: SessionState): OperationType {
   return status === 'pending' ? 'Create' : 'Start';
+}
+
+function refusedBy({ refusals = [] }: SessionDocument, now: number): string[] {
+  return refusals.filter(({ at }) => at.getTime() > now - ASK_AGAIN_AFTER_MS).map(({ agentId }) => agentId);
 }

@@ -8,6 +8,8 @@ export function toSessionView(session: SessionDocument): SessionView {
     id: session._id,
     workerId: session.workerId,
     agentId: session.agentId,
+    launcher: session.launcher ?? 'process',
+    placement: session.placement ?? null,
     status: session.status,
     phase: session.phase,
     statusReason: statusReason === null ? null : { ...statusReason, at: statusReason.at.toISOString() },

@@ -4,10 +4,11 @@ import { orgScope } from '../access/principal';
 import { Background } from '../bus/background';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
-import { Launcher } from '../launchers/launcher.port';
+import { Launchers } from '../launchers/launchers';
 import { TurnsService } from '../turns/turns.service';
 import { EndPipeline } from './end-pipeline';
 import { SessionLifecycle } from './session-lifecycle';
+import { expectedOf } from './session-placement';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
 
@@ -24,7 +25,7 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly service: SessionsService,
     private readonly lifecycle: SessionLifecycle,
     private readonly endPipeline: EndPipeline,
-    private readonly launcher: Launcher,
+    private readonly launchers: Launchers,
     private readonly turns: TurnsService,
     private readonly log: EventLog,
     private readonly background: Background,
@@ -42,14 +43,16 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.loop?.stop();
-    await this.launcher.close();
+    await Promise.all(this.launchers.all().map((launcher) => launcher.close()));
   }
 
   private async settle(): Promise<void> {
     const launched = await this.sessions.launched();
-    await this.launcher.reconcile(
-      launched.map(({ _id, orgId, launchId }) => ({ orgId, sessionId: _id, launchId: launchId ?? '' })),
-    );
+    for (const launcher of this.launchers.all()) {
+      await launcher.reconcile(
+        expectedOf(launched.filter((session) => this.lifecycle.launcherOf(session) === launcher)),
+      );
+    }
     for (const session of await this.sessions.everywhere('ending')) {
       this.background.start('the end of a session', () => this.endPipeline.run(orgScope(session.orgId), session));
     }
@@ -82,7 +85,11 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
     const seconds = this.config.env.LAUNCH_TIMEOUT_MS / 1000;
     for (const status of ['pending', 'suspended'] as const) {
       for (const session of await this.sessions.everywhere(status, { launchedBefore: before })) {
-        const message = `No harness became ready within ${seconds} s. LAUNCH_TIMEOUT_MS sets the limit.`;
+        const waits = session.launcher === 'external' && session.phase === 'provisioning';
+        // Its workspace is on that host, and the host may come back.
+        if (waits && status === 'suspended') continue;
+        const why = waits && session.statusReason !== null ? ` ${session.statusReason.message}` : '';
+        const message = `No harness became ready within ${seconds} s.${why} LAUNCH_TIMEOUT_MS sets the limit.`;
         await this.lifecycle.failBootstrap(orgScope(session.orgId), session, message);
       }
     }

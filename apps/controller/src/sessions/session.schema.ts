@@ -1,4 +1,5 @@
 import { type CliType } from '@reins/shared/api/definitions';
+import { type LauncherName, type Placement } from '@reins/shared/api/placement';
 import { type SessionPhase, type SessionSettings } from '@reins/shared/api/sessions';
 import { type SessionState } from '@reins/shared/state';
 import { Schema } from 'mongoose';
@@ -8,7 +9,18 @@ import { type TenantDocument } from '../database/tenant.repository';
 export interface SessionDocument extends TenantDocument {
   workerId: string;
   cliType: CliType;
-  agentId: string;
+  /** Null while a host is looked for. */
+  agentId: string | null;
+  /** Undefined in sessions made before there was more than the process launcher. */
+  launcher?: LauncherName;
+  /** How its host is chosen; null where it was named, or a harness is started. */
+  placement?: Placement | null;
+  /** It runs on its agent only: the caller named it, or the workspace is there. */
+  pinned?: boolean;
+  /** When its host was told of it; the host has a short while to say that it took it. */
+  offeredAt?: Date | null;
+  /** Hosts that did not take it since it was launched. */
+  refusals?: { agentId: string; at: Date; message: string }[];
   status: SessionState;
   /** How far a harness has come; null where none is wanted. */
   phase: SessionPhase | null;
@@ -40,7 +52,12 @@ export const sessionSchema = new Schema<SessionDocument>(
     orgId: { type: String, required: true },
     workerId: { type: String, required: true },
     cliType: { type: String, required: true },
-    agentId: { type: String, required: true },
+    agentId: nullable(String),
+    launcher: String,
+    placement: nullable(Schema.Types.Mixed),
+    pinned: { type: Boolean, default: false },
+    offeredAt: nullable(Date),
+    refusals: { type: [{ _id: false, agentId: String, at: Date, message: String }], default: [] },
     status: { type: String, required: true },
     phase: nullable(String),
     statusReason: nullable(Schema.Types.Mixed),
@@ -65,5 +82,7 @@ sessionSchema.index({ orgId: 1, _id: -1 });
 sessionSchema.index({ orgId: 1, workerId: 1, _id: -1 });
 // Serves the look-up of a connected agent's sessions.
 sessionSchema.index({ agentId: 1, status: 1 });
+// Serves the loop over sessions on their way to a host.
+sessionSchema.index({ launcher: 1, phase: 1 });
 // Serves the loops over idle, expired and unfinished sessions.
 sessionSchema.index({ status: 1, expiresAt: 1 });

@@ -24,7 +24,7 @@ export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}
 
   @Post('sessions')
-  @ApiOperation({ summary: 'Create a session; a harness is started for it' })
+  @ApiOperation({ summary: 'Create a session; a harness is started for it, or a connected agent is given it' })
   @ApiHeader({ name: HEADERS.idempotencyKey, required: false })
   async create(
     @Caller() caller: Principal,

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AgentStoreModule } from '../agents/agent-store.module';
 import { AgentsModule } from '../agents/agents.module';
 import { BlobsModule } from '../blobs/blobs.module';
 import { CommandsModule } from '../commands/commands.module';
@@ -11,6 +12,7 @@ import { TurnsModule } from '../turns/turns.module';
 import { EndPipeline } from './end-pipeline';
 import { PromptsController } from './prompts.controller';
 import { PromptStreams } from './prompt-streams';
+import { SessionHosting } from './session-hosting';
 import { SessionEventsController } from './session-events.controller';
 import { SessionLifecycle } from './session-lifecycle';
 import { SessionsController } from './sessions.controller';
@@ -24,6 +26,7 @@ import { ViewerTokensController } from './viewer-tokens.controller';
 
 @Module({
   imports: [
+    AgentStoreModule,
     AgentsModule,
     BlobsModule,
     CommandsModule,
@@ -42,7 +45,16 @@ import { ViewerTokensController } from './viewer-tokens.controller';
     TelemetryController,
     ViewerTokensController,
   ],
-  providers: [SessionsService, SessionLifecycle, EndPipeline, SessionWatch, SessionStreams, PromptStreams, TurnAnswers],
-  exports: [SessionLifecycle],
+  providers: [
+    SessionsService,
+    SessionLifecycle,
+    EndPipeline,
+    SessionWatch,
+    SessionHosting,
+    SessionStreams,
+    PromptStreams,
+    TurnAnswers,
+  ],
+  exports: [SessionLifecycle, SessionHosting],
 })
 export class SessionsModule {}

@@ -9,7 +9,10 @@ import { SESSION, type SessionDocument, sessionSchema } from './session.schema';
 
 /** Fields a transition may set besides the status. */
 export type SessionChange = Partial<
-  Pick<SessionDocument, 'phase' | 'statusReason' | 'launchId' | 'launchedAt' | 'crashes' | 'endedAt' | 'lastActivityAt'>
+  Pick<
+    SessionDocument,
+    'phase' | 'statusReason' | 'launchId' | 'launchedAt' | 'crashes' | 'endedAt' | 'lastActivityAt' | 'pinned'
+  >
 >;
 
 export interface SessionFilter {
@@ -45,6 +48,14 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
 
   list(scope: OrgScope, filter: SessionFilter, page: Page): Promise<{ items: SessionDocument[]; total: number }> {
     return this.findPage(scope, filter, page);
+  }
+
+  /** Those of its open sessions that its harness has, or is to take over; one that waits for its host is not among them. */
+  async servedBy(scope: OrgScope, agentId: string): Promise<SessionDocument[]> {
+    const open = await this.ofAgent(scope, agentId);
+    return open.filter(
+      ({ launcher, launchId, phase }) => launcher !== 'external' || (launchId !== null && phase !== 'provisioning'),
+    );
   }
 
   /** The sessions an agent serves or will serve. */
@@ -99,7 +110,7 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
     return this.updateOne(
       scope,
       { _id: id, launchId: null, status: { $in: wanted } },
-      { $set: { launchId, launchedAt: new Date(), phase: 'provisioning' } },
+      { $set: { launchId, launchedAt: new Date(), phase: 'provisioning', refusals: [] } },
     );
   }
 
@@ -114,6 +125,68 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
       .lean<SessionDocument>()
       .exec();
     return before ?? undefined;
+  }
+
+  /** Makes the chosen host the session's, if it still waits for one under this launch. */
+  async assignHost(scope: OrgScope, id: string, launchId: string, agentId: string): Promise<boolean> {
+    const wanted: SessionState[] = ['pending', 'suspended'];
+    const assigned = await this.updateOne(
+      scope,
+      { _id: id, launchId, phase: 'provisioning', status: { $in: wanted }, agentId: { $in: [null, agentId] } },
+      { $set: { agentId, phase: 'connecting', offeredAt: new Date() } },
+    );
+    return assigned !== undefined;
+  }
+
+  /** Its host did not take it: it waits for another one again, or for the same where it is bound to it. */
+  async withdrawHost(
+    scope: OrgScope,
+    id: string,
+    agentId: string,
+    message: string,
+  ): Promise<SessionDocument | undefined> {
+    const offered = { _id: id, agentId, launcher: 'external', phase: 'connecting' } as const;
+    const refused = { $push: { refusals: { agentId, at: new Date(), message } } };
+    const waiting = { phase: 'provisioning', offeredAt: null } as const;
+    return (
+      (await this.updateOne(scope, { ...offered, pinned: true }, { $set: waiting, ...refused })) ??
+      (await this.updateOne(scope, { ...offered, pinned: false }, { $set: { ...waiting, agentId: null }, ...refused }))
+    );
+  }
+
+  /** Notes what a session waits for; false where it says so already, or does not wait any more. */
+  async noteWaiting(scope: OrgScope, id: string, launchId: string, code: string, message: string): Promise<boolean> {
+    const noted = await this.updateOne(
+      scope,
+      { _id: id, launchId, phase: 'provisioning', 'statusReason.message': { $ne: message } },
+      { $set: { statusReason: { code, message, at: new Date() } } },
+    );
+    return noted !== undefined;
+  }
+
+  /** Sessions of all organisations on their way to a host, the oldest first: for the controller's own loop only. */
+  async onTheirWay(phase: 'provisioning' | 'connecting', offeredBefore?: Date): Promise<SessionDocument[]> {
+    const wanted: SessionState[] = ['pending', 'suspended'];
+    return this.model
+      .find({
+        launcher: 'external',
+        phase,
+        status: { $in: wanted },
+        launchId: { $ne: null },
+        ...(offeredBefore && { offeredAt: { $lt: offeredBefore } }),
+      })
+      .sort({ _id: 1 })
+      .limit(1000)
+      .lean<SessionDocument[]>()
+      .exec();
+  }
+
+  /** Of certain sessions those that get something of an edited worker; of all of them where none is named. */
+  async amongOf(scope: OrgScope, ids: readonly string[], workerIds?: readonly string[]): Promise<SessionDocument[]> {
+    return this.model
+      .find(this.scoped(scope, { _id: { $in: ids }, ...(workerIds && { workerId: { $in: workerIds } }) }))
+      .lean<SessionDocument[]>()
+      .exec();
   }
 
   /** Moves the phase on, from certain phases only; false where it was another. */

@@ -13,11 +13,13 @@ import { type Page } from '../database/tenant.repository';
 import { checkRepositoryUrl } from '../definitions/repository-url';
 import { WorkersService } from '../definitions/workers/workers.service';
 import { IdempotencyService } from '../idempotency/idempotency.service';
+import { Launchers } from '../launchers/launchers';
 import { OperationsService } from '../operations/operations.service';
 import { type TurnDocument } from '../turns/turn.schema';
 import { TurnsService } from '../turns/turns.service';
 import { EndPipeline } from './end-pipeline';
 import { SessionLifecycle } from './session-lifecycle';
+import { placeOf } from './session-placement';
 import { toSessionView } from './session-view';
 import { type SessionDocument } from './session.schema';
 import { type SessionFilter, SessionsRepository } from './sessions.repository';
@@ -31,6 +33,7 @@ export class SessionsService {
     private readonly sessions: SessionsRepository,
     private readonly lifecycle: SessionLifecycle,
     private readonly endPipeline: EndPipeline,
+    private readonly launchers: Launchers,
     private readonly workers: WorkersService,
     private readonly agents: AgentsService,
     private readonly turns: TurnsService,
@@ -42,7 +45,7 @@ export class SessionsService {
     private readonly audit: AuditService,
   ) {}
 
-  /** Makes the session and has a harness started for it; durable when it resolves, not yet active. */
+  /** Makes the session and has a harness started or a host chosen for it; durable when it resolves, not yet active. */
   async create(
     scope: OrgScope,
     actor: string,
@@ -50,9 +53,7 @@ export class SessionsService {
     key: string | undefined,
   ): Promise<SessionDocument> {
     const worker = await this.workers.get(scope, request.workerId);
-    if (request.agentId !== undefined) {
-      throw new ReinsError('not_implemented', { message: 'Sessions on an autonomous agent are not available yet' });
-    }
+    const { launcher: name, placement, agentId: pinnedTo } = placeOf(request, worker, this.launchers.default);
     const { repository } = request;
     if (repository !== undefined) {
       checkRepositoryUrl(repository.url, this.config.env.REPOSITORY_SCHEMES, 'repository.url');
@@ -61,13 +62,23 @@ export class SessionsService {
     const known = key === undefined ? undefined : await this.sessions.get(scope, id);
     if (known !== undefined) return known;
 
-    const { agentId } = await this.agents.createManaged(scope, { name: `session ${id}`, sessionId: id });
+    const launcher = this.launchers.get(name);
+    const host = { sessionId: id, cliType: worker.cliType, placement, agentId: pinnedTo, refusedBy: [] };
+    await launcher.check(scope.orgId, host);
+    const identity = launcher.startsHarness
+      ? await this.agents.createManaged(scope, { name: `session ${id}`, sessionId: id })
+      : undefined;
     const now = new Date();
     const { session, created } = await this.sessions.create(scope, {
       _id: id,
       workerId: worker._id,
       cliType: worker.cliType,
-      agentId,
+      agentId: identity?.agentId ?? pinnedTo,
+      launcher: name,
+      placement,
+      pinned: pinnedTo !== null,
+      offeredAt: null,
+      refusals: [],
       status: 'pending',
       phase: null,
       statusReason: null,
@@ -85,7 +96,7 @@ export class SessionsService {
       endedAt: null,
     });
     if (!created) {
-      await this.agents.retire(scope, agentId);
+      if (identity !== undefined) await this.agents.retire(scope, identity.agentId);
       return session;
     }
     await this.operations.open(scope, id, 'Create', actor);

@@ -27,6 +27,11 @@ const optionalReference = reference.nullable().optional();
 const settings = storedJson({ maxDepth: 16, maxBytes: 64 * 1024 });
 const metrics = storedJson({ maxDepth: 8, maxBytes: 16 * 1024 });
 
+/** The keys and values a placement compares. */
+const labels = z
+  .record(z.string().min(1).max(100), z.string().max(200))
+  .refine((given) => Object.keys(given).length <= 50, 'must have at most 50 labels');
+
 export const CreateAgent = z.object({
   name: Name,
   description: z.string().max(500),
@@ -43,6 +48,9 @@ export const CreateAgent = z.object({
   settings: settings.default({}),
   /** What the agent's token says of it. `settings.auth_roles` is kept for clients that read it and grants nothing. */
   role: z.enum(AGENT_ROLES).default('organization.viewer'),
+  /** Autonomous agents as hosts of sessions: what a placement may ask for, and whether they get new sessions. */
+  labels: labels.default({}),
+  acceptsSessions: z.boolean().default(true),
 });
 export type CreateAgent = z.infer<typeof CreateAgent>;
 
@@ -60,6 +68,8 @@ export const UpdateAgent = z
     /** A JSON Merge Patch (RFC 7396): keys that are absent stay, null takes a key away, lists are replaced. */
     settings,
     role: z.enum(AGENT_ROLES),
+    labels,
+    acceptsSessions: z.boolean(),
   })
   .partial();
 export type UpdateAgent = z.infer<typeof UpdateAgent>;
@@ -84,6 +94,13 @@ export interface AgentView {
   /** The session a managed agent was minted for. */
   sessionId?: string;
   labels: Record<string, string>;
+  /** Whether it is given new sessions; those it has go on either way. */
+  acceptsSessions: boolean;
+  /** Sessions it serves now. */
+  boundSessions: string[];
+  /** What its harness said when it connected last: kinds of agent it can run, sessions it takes at once. */
+  supportedTypes: string[] | null;
+  capacity: number | null;
   /** The enrollment token with which it registered itself. */
   enrollmentId?: string;
   /** Since when it is asked to fetch itself a new secret; null once it has. */

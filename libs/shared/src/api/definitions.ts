@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BranchName, Name } from './common';
+import { LAUNCHER_NAMES, Placement } from './placement';
 
 /** Kinds of agent a worker may be. */
 export const CLI_TYPES = ['claude-code', 'codex', 'gemini', 'opencode', 'acp', 'javascript', 'functions'] as const;
@@ -58,6 +59,10 @@ const workerFields = z.object({
     .int()
     .min(1)
     .max(30 * 86_400),
+  /** Where its sessions run unless they say so themselves; without it LAUNCHER decides. */
+  launcher: z.enum(LAUNCHER_NAMES).optional(),
+  /** How a host is chosen for its sessions; alone it means the launcher `external`. */
+  placement: Placement.optional(),
 });
 
 export const CreateWorker = workerFields.extend({

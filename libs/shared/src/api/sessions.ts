@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type OperationState, type OperationType, type SessionState, type TurnState } from '../state';
 import { type RawOutput } from '../link/events';
 import { BranchName, Slug } from './common';
+import { type LauncherName, Placement, SelectionMode } from './placement';
 
 const breadcrumbs = z.array(z.string().max(500)).max(100);
 
@@ -30,6 +31,10 @@ export const CreateSession = z.object({
   breadcrumbs: breadcrumbs.optional(),
   /** Runs the session on this autonomous agent instead of starting a harness for it. */
   agentId: z.string().max(64).optional(),
+  /** Runs it on one of the connected autonomous agents, chosen like this. */
+  placement: Placement.optional(),
+  /** Short for a placement by this mode alone. */
+  selectionMode: SelectionMode.optional(),
   settings: SessionSettings.optional(),
 });
 export type CreateSession = z.infer<typeof CreateSession>;
@@ -41,10 +46,14 @@ export type SessionPhase = (typeof SESSION_PHASES)[number];
 export interface SessionView {
   id: string;
   workerId: string;
+  /** The agent whose harness serves it; null while a host is looked for. */
   agentId: string | null;
+  launcher: LauncherName;
+  /** How its host is chosen; null where it was named, or where a harness is started for it. */
+  placement: Placement | null;
   status: SessionState;
   phase: SessionPhase | null;
-  /** Why the session is failed or was suspended, in words and as a code. */
+  /** Why the session is failed, was suspended or still waits for a host, in words and as a code. */
   statusReason: { code: string; message: string; at: string } | null;
   repository: { url: string; branch: string } | null;
   breadcrumbs: string[];

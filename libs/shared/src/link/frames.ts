@@ -76,6 +76,10 @@ export interface Welcome {
 export const Ready = z.object({ sessionId: id, timings: z.record(z.string(), z.number()) });
 export type Ready = z.infer<typeof Ready>;
 
+/** The workspace of a bound session could not be made; the harness lives on and has dropped the session. */
+export const SessionFailed = z.object({ sessionId: id, message: z.string().max(4000) });
+export type SessionFailed = z.infer<typeof SessionFailed>;
+
 export const TurnPull = z.object({ sessions: z.array(id).max(10_000), slots: cursor });
 export type TurnPull = z.infer<typeof TurnPull>;
 
@@ -168,12 +172,16 @@ export type CommandAck = z.infer<typeof CommandAck>;
 export const Draining = z.object({ reason: z.string().max(200), deadlineMs: z.number().int().optional() });
 export type Draining = z.infer<typeof Draining>;
 
+/** Gives the harness a session; of one it has already, its new definition. */
 export interface Bind {
   session: SessionDescriptor;
 }
+/** Takes it away: the agent is stopped, events that are left are sent, then it is acked. */
 export interface Unbind {
   sessionId: string;
   reason: string;
+  /** The session has ended for good: its folder goes too, unless its work could not be saved. */
+  remove?: boolean;
 }
 
 export const BYE_REASONS = ['superseded', 'reauth', 'unsupported', 'ended', 'revoked'] as const;

@@ -13,6 +13,7 @@ import {
   Hello,
   type LinkErrorAck,
   Ready,
+  SessionFailed,
   TurnPull,
   type TurnPullAck,
   TurnReport,
@@ -25,6 +26,7 @@ import {
 export const HARNESS_FRAMES = {
   hello: Hello,
   ready: Ready,
+  'session.failed': SessionFailed,
   'turn.pull': TurnPull,
   'turn.started': TurnReport,
   'turn.lost': TurnReport,
@@ -41,6 +43,7 @@ export type FrameBody<F extends HarnessFrame> = z.infer<(typeof HARNESS_FRAMES)[
 export interface FrameAcks {
   hello: Welcome;
   ready: { ok: true };
+  'session.failed': { ok: true };
   'turn.pull': TurnPullAck;
   'turn.started': TurnReportAck;
   'turn.lost': TurnReportAck;

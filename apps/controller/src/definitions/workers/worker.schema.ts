@@ -26,6 +26,8 @@ export const workerSchema = new Schema<WorkerDocument>(
     workerRepoBranch: { type: String, required: true },
     autoLearn: { type: Boolean, required: true },
     timeout: { type: Number, required: true },
+    launcher: String,
+    placement: { type: Schema.Types.Mixed },
     skills: [String],
     createdAt: { type: Date, required: true },
     updatedAt: { type: Date, required: true },

@@ -1,4 +1,5 @@
-import { type Host, type HostRequest } from './host';
+import { type HostRequest } from '../launcher.port';
+import { type Host } from './host';
 
 interface Requirement {
   met: (host: Host, request: HostRequest) => boolean;

@@ -8,15 +8,15 @@ import { type LaunchRequest } from '../launcher.port';
 export function harnessEnvironment(
   own: NodeJS.ProcessEnv,
   passed: readonly string[],
-  request: Pick<LaunchRequest, 'agentId' | 'secret' | 'baseUrl'>,
+  { baseUrl, credentials }: Required<Pick<LaunchRequest, 'baseUrl' | 'credentials'>>,
   folders: { workspace: string; stateDir: string },
 ): Record<string, string> {
   const chosen = passed.flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]]));
   return {
     ...(Object.fromEntries(chosen) as Record<string, string>),
-    [HARNESS_ENV.baseUrl]: request.baseUrl,
-    [HARNESS_ENV.agentId]: request.agentId,
-    [HARNESS_ENV.agentSecret]: request.secret,
+    [HARNESS_ENV.baseUrl]: baseUrl,
+    [HARNESS_ENV.agentId]: credentials.agentId,
+    [HARNESS_ENV.agentSecret]: credentials.secret,
     [HARNESS_ENV.workspace]: folders.workspace,
     [HARNESS_ENV.stateDir]: folders.stateDir,
     [HARNESS_ENV.managed]: 'true',

@@ -6,7 +6,14 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ReinsError } from '@reins/shared/errors';
 import { type Interval, startInterval, systemClock } from '@reins/shared/util';
 import { Config } from '../../config/config';
-import { type ExpectedLaunch, type FactListener, Launcher, type LaunchRequest } from '../launcher.port';
+import {
+  type ExpectedLaunch,
+  type FactListener,
+  type Launched,
+  Launcher,
+  type LaunchRequest,
+  type StopRequest,
+} from '../launcher.port';
 import { Gate } from './gate';
 import { harnessEnvironment } from './harness-environment';
 import { lastLine } from './last-line';
@@ -15,6 +22,8 @@ import { isAlive, type ProcessRecord, ProcessTable, startTicks } from './process
 const LOOK_EVERY_MS = 500;
 /** How long a start holds its place at the gate: about what a harness needs until it has connected. */
 const START_SPACING_MS = 400;
+
+type StartRequest = LaunchRequest & Required<Pick<LaunchRequest, 'credentials'>>;
 
 interface Watched {
   record: ProcessRecord;
@@ -30,6 +39,7 @@ interface Watched {
 @Injectable()
 export class ProcessLauncher extends Launcher {
   readonly name = 'process';
+  readonly startsHarness = true;
   private readonly logger = new Logger('ProcessLauncher');
   private readonly table: ProcessTable;
   private readonly watched = new Map<string, Watched>();
@@ -51,10 +61,12 @@ export class ProcessLauncher extends Launcher {
     this.listener = listener;
   }
 
-  async launch(request: LaunchRequest): Promise<void> {
+  async launch(request: LaunchRequest): Promise<Launched> {
+    const { credentials } = request;
+    if (credentials === undefined) throw new Error('a process needs an identity of its own');
     const command = this.config.env.HARNESS_COMMAND ?? [process.execPath, defaultHarness()];
     await this.gate.pass(START_SPACING_MS, async () => {
-      const child = await this.spawnHarness(request, command);
+      const child = await this.spawnHarness({ ...request, credentials }, command);
       const { orgId, sessionId, launchId } = request;
       const pid = child.pid as number;
       const record = { orgId, sessionId, launchId, pid, startedTicks: startTicks(pid) ?? '' };
@@ -64,9 +76,10 @@ export class ProcessLauncher extends Launcher {
       await this.table.write(record);
       this.logger.log({ sessionId, pid }, 'harness started');
     });
+    return { agentId: credentials.agentId };
   }
 
-  async stop(sessionId: string, graceMs: number): Promise<void> {
+  async stop({ sessionId }: StopRequest, graceMs: number): Promise<void> {
     const watched = this.watched.get(sessionId) ?? (await this.adopt(sessionId));
     if (watched === undefined || !isAlive(watched.record)) return;
     this.kill(watched.record, 'SIGTERM');
@@ -83,7 +96,9 @@ export class ProcessLauncher extends Launcher {
         this.watched.set(launch.sessionId, { record, child: undefined, exited: new AbortController() });
       } else if (!this.watched.has(launch.sessionId)) {
         const unknown = { exitCode: null, signal: null };
-        await this.listener({ ...launch, kind: 'exited', ...unknown, message: 'the harness was never started' });
+        const { orgId, sessionId, launchId } = launch;
+        const message = 'the harness was never started';
+        await this.listener({ orgId, sessionId, launchId, kind: 'exited', ...unknown, message });
       }
     }
   }
@@ -93,7 +108,7 @@ export class ProcessLauncher extends Launcher {
     for (const { child } of this.watched.values()) child?.removeAllListeners('exit');
   }
 
-  private async spawnHarness(request: LaunchRequest, command: readonly string[]): Promise<ChildProcess> {
+  private async spawnHarness(request: StartRequest, command: readonly string[]): Promise<ChildProcess> {
     const folder = this.table.folder(request.sessionId);
     const folders = { workspace: join(folder, 'workspace'), stateDir: join(folder, 'state') };
     await mkdir(folders.workspace, { recursive: true, mode: 0o700 });

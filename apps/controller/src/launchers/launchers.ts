@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import { type LauncherName } from '@reins/shared/api/placement';
+import { ReinsError } from '@reins/shared/errors';
+import { Config } from '../config/config';
+import { ExternalLauncher } from './external/external-launcher';
+import { type Launcher } from './launcher.port';
+import { ProcessLauncher } from './process/process-launcher';
+
+/** Every launcher by its name. All of them are observed: a session keeps its own, whatever the default has become. */
+@Injectable()
+export class Launchers {
+  private readonly byName: ReadonlyMap<LauncherName, Launcher>;
+
+  constructor(
+    process: ProcessLauncher,
+    external: ExternalLauncher,
+    private readonly config: Config,
+  ) {
+    const launchers: Launcher[] = [process, external];
+    this.byName = new Map(launchers.map((launcher) => [launcher.name, launcher]));
+  }
+
+  /** Throws launcher_unavailable for one this controller does not have. */
+  get(name: LauncherName): Launcher {
+    const launcher = this.byName.get(name);
+    if (launcher === undefined) {
+      throw new ReinsError('launcher_unavailable', { message: `This controller has no launcher '${name}'` });
+    }
+    return launcher;
+  }
+
+  all(): Launcher[] {
+    return [...this.byName.values()];
+  }
+
+  /** That of sessions which ask for none. */
+  get default(): LauncherName {
+    return this.config.env.LAUNCHER;
+  }
+}

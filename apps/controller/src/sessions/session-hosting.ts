@@ -1,0 +1,112 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { type Interval, startInterval } from '@reins/shared/util';
+import { type OrgScope, orgScope } from '../access/principal';
+import { HostsRepository } from '../agents/hosts.repository';
+import { Bus } from '../bus/bus';
+import { Launchers } from '../launchers/launchers';
+import { SessionLifecycle } from './session-lifecycle';
+import { expectedOf } from './session-placement';
+import { type SessionDocument } from './session.schema';
+import { SessionsRepository } from './sessions.repository';
+
+const LOOK_EVERY_MS = 1_000;
+/** Whoever holds the host's socket asks it at once; after this long nobody did. */
+const OFFER_LASTS_MS = 6_000;
+const REPAIR_EVERY_MS = 30_000;
+
+/**
+ * Brings sessions to autonomous agents and notices when those are gone for good: at once where somebody rings, else at
+ * the next look.
+ */
+@Injectable()
+export class SessionHosting implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('SessionHosting');
+  private loop: Interval | undefined;
+  private repairedAt = 0;
+
+  constructor(
+    private readonly sessions: SessionsRepository,
+    private readonly lifecycle: SessionLifecycle,
+    private readonly launchers: Launchers,
+    private readonly hosts: HostsRepository,
+    private readonly bus: Bus,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.loop = startInterval({
+      everyMs: LOOK_EVERY_MS,
+      run: () => this.look(),
+      onError: (error) => this.logger.warn({ err: error }, 'the watch over hosted sessions failed; it goes on'),
+    });
+    this.bus.subscribe('host.available', () => this.loop?.trigger());
+    this.bus.subscribe('agent.revoked', ({ orgId, agentId }) => this.revoked(orgScope(orgId), agentId));
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.loop?.stop();
+  }
+
+  /** The host has the session; its workspace comes next. */
+  async taken(scope: OrgScope, sessionId: string, agentId: string, incarnation: string): Promise<void> {
+    await this.lifecycle.connected(scope, sessionId, agentId, incarnation);
+  }
+
+  /** The host refused the session or did not answer: its place is free again, and the next host is asked. */
+  async notTaken(scope: OrgScope, sessionId: string, agentId: string, why: string): Promise<void> {
+    const session = await this.sessions.withdrawHost(scope, sessionId, agentId, why);
+    if (session === undefined) return;
+    this.logger.log({ sessionId, agentId, why }, 'a host did not take a session');
+    await this.hosts.release(scope, sessionId, agentId);
+    await this.lifecycle.place(scope, session);
+  }
+
+  private async look(): Promise<void> {
+    const now = Date.now();
+    for (const session of await this.sessions.onTheirWay('connecting', new Date(now - OFFER_LASTS_MS))) {
+      const { orgId, _id, agentId } = session;
+      if (agentId !== null) await this.notTaken(orgScope(orgId), _id, agentId, 'the host did not answer');
+    }
+    await this.placeWaiting();
+    if (now - this.repairedAt < REPAIR_EVERY_MS) return;
+    this.repairedAt = now;
+    await this.repair();
+  }
+
+  /** The oldest first. Of those that ask for the same, the first that finds nobody speaks for the rest. */
+  private async placeWaiting(): Promise<void> {
+    const unmet = new Set<string>();
+    for (const session of await this.sessions.onTheirWay('provisioning')) {
+      const wish = wishOf(session);
+      if (unmet.has(wish)) continue;
+      const waitsFor = await this.lifecycle.place(orgScope(session.orgId), session);
+      // What a session was just told is told to the others as well, once.
+      if (waitsFor !== undefined && session.statusReason?.message === waitsFor) unmet.add(wish);
+    }
+  }
+
+  /** What nobody rang for, or nobody heard. */
+  private async repair(): Promise<void> {
+    const launched = await this.sessions.launched();
+    const external = launched.filter(({ launcher }) => launcher === 'external');
+    await this.launchers.get('external').reconcile(expectedOf(external));
+    for (const { _id, orgId } of await this.hosts.withSessions()) await this.revoked(orgScope(orgId), _id);
+  }
+
+  /** A host that was deleted or suspended serves nobody; one with new credentials only has to come back. */
+  private async revoked(scope: OrgScope, agentId: string): Promise<void> {
+    const host = await this.hosts.get(scope, agentId);
+    if (host?.type !== 'autonomous' || (!host.isDeleted && host.status !== 'suspended')) return;
+    const what = host.isDeleted ? 'deleted' : 'suspended';
+    const message = `Its agent ${host.name} (${agentId}) was ${what}`;
+    for (const session of await this.sessions.ofAgent(scope, agentId)) {
+      if (session.launcher !== 'external' || session.status === 'ending') continue;
+      if (!host.isDeleted && session.status === 'suspended' && session.launchId === null) continue;
+      await this.lifecycle.hostLost(scope, session, `host_${what}`, message, host.isDeleted);
+    }
+  }
+}
+
+function wishOf({ orgId, cliType, placement, agentId, refusals = [] }: SessionDocument): string {
+  // Who was refused by some host asks for other hosts than the rest.
+  return JSON.stringify([orgId, cliType, placement, agentId, refusals.map((refusal) => refusal.agentId)]);
+}
