@@ -51,10 +51,15 @@ export class HealthServer {
 
   stop(): void {
     if (this.server === undefined) return;
-    rmSync(this.options.file, { force: true });
     this.server.close();
     this.server.closeAllConnections();
     this.server = undefined;
+    const { file, log } = this.options;
+    try {
+      rmSync(file, { force: true });
+    } catch (error) {
+      log.debug('the address of /health is still written', { file, reason: describeError(error) });
+    }
   }
 
   private listen(port: number): Promise<Server> {

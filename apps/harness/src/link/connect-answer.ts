@@ -31,6 +31,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 export interface ConnectAnswer {
   token: string;
+  /** 24 hours where the controller does not say. */
   expiresInSeconds: number;
   configuration: AgentConfiguration;
 }

@@ -4,6 +4,8 @@ const VISIBLE_CHARACTERS = 10;
 const LONG = 20;
 /** A shorter text would be cut out of innocent words all over the line. */
 const SHORTEST = 4;
+/** The same where only a name says that it is a secret. */
+const SHORTEST_NAMED = 8;
 const DEEPEST = 6;
 
 const SECRET_NAME = /(token|secret|passw(or)?d|passphrase|api[-_]?key|private[-_]?key|authorization|credentials?)$/i;
@@ -39,7 +41,7 @@ export class Secrets {
     if (typeof values !== 'object' || values === null || depth > DEEPEST) return;
     for (const [name, value] of Object.entries(values)) {
       if (typeof value !== 'string') this.addNamed(value, depth + 1);
-      else if (SECRET_NAME.test(name)) this.add(value.replace(/^bearer\s+/i, ''));
+      else if (value.length >= SHORTEST_NAMED && SECRET_NAME.test(name)) this.add(value.replace(/^bearer\s+/i, ''));
     }
   }
 

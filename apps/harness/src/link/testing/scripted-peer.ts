@@ -41,6 +41,8 @@ export class ScriptedPeer {
   readonly faults: string[] = [];
   /** What the next HTTP connects answer instead of 200. */
   readonly refuseConnect: { status: number; body: object; headers?: Record<string, string> }[] = [];
+  /** The same for the configuration. */
+  readonly refuseConfig: { status: number; body: object }[] = [];
   /** What the next handshakes are refused with. */
   readonly refuseHandshake: { code: string; retryAfterMs?: number }[] = [];
   session: SessionDescriptor | null = SESSION;
@@ -77,9 +79,13 @@ export class ScriptedPeer {
     space.on('connection', (socket) => this.connected(socket));
   }
 
-  static async start(): Promise<ScriptedPeer> {
+  /** `port` 0: any free one. */
+  static async start(port = 0): Promise<ScriptedPeer> {
     const peer = new ScriptedPeer();
-    await new Promise<void>((resolve) => peer.http.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve, reject) => {
+      peer.http.once('error', reject);
+      peer.http.listen(port, '127.0.0.1', resolve);
+    });
     return peer;
   }
 
@@ -250,8 +256,10 @@ export class ScriptedPeer {
       if (refusal !== undefined) return answer(refusal.status, refusal.body, refusal.headers);
       return answer(200, { ...this.configurationAnswer(), ...this.tokenFields() });
     }
-    if (request.method === 'GET' && url.pathname === `/agents/${AGENT_ID}/config`)
-      return answer(200, this.configurationAnswer());
+    if (request.method === 'GET' && url.pathname === `/agents/${AGENT_ID}/config`) {
+      const { status, body: refused } = this.refuseConfig.shift() ?? { status: 200, body: this.configurationAnswer() };
+      return answer(status, refused);
+    }
     if (request.method === 'PUT' && url.pathname.endsWith('/blobs')) {
       const sha256 = createHash('sha256').update(body).digest('hex');
       if (sha256 !== url.searchParams.get('sha256')) return answer(400, { code: 'validation_failed', message: 'hash' });
