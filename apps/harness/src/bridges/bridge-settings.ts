@@ -1,37 +1,42 @@
+import { z } from 'zod';
 import { type BridgeConfigs, type BridgeName } from './bridge.port';
 
 type Values = Readonly<Record<string, unknown>>;
 type Environment = Readonly<Record<string, string>>;
 
+const Discord = z.object({
+  token: z.string().min(1),
+  channelIds: z.array(z.string()),
+  botId: z.string().optional(),
+  respondTo: z.enum(['all', 'mentions']).optional().catch(undefined),
+});
+
+const Telegram = z.object({
+  token: z.string().min(1),
+  groupIds: z.array(z.string()),
+  botUsername: z
+    .string()
+    .transform((name) => name.replace(/^@/, ''))
+    .optional(),
+});
+
 /**
- * What the settings and the environment say of each platform; undefined where it has no token. The flat key wins, then
- * the nested one, then the variable. Lists may be arrays or texts with commas.
+ * What the merged settings say of each platform; undefined where it has no token. Of the environment come the addresses,
+ * `DISCORD_API_URL` and `TELEGRAM_API_ROOT`, and `DISCORD_RESPOND_TO` below the settings.
  */
 export function bridgeConfigs(settings: Values, env: Environment): Partial<BridgeConfigs> {
-  const discord = reader('discord', settings, env);
-  const telegram = reader('telegram', settings, env);
-  const discordToken = text(discord('token', 'DISCORD_TOKEN'));
-  const telegramToken = text(telegram('token', 'TELEGRAM_BOT_TOKEN'));
-  const botId = text(discord('botId', 'DISCORD_BOT_ID'));
-  const botUsername = text(telegram('botUsername', 'TELEGRAM_BOT_USERNAME'))?.replace(/^@/, '');
+  const discord = Discord.safeParse(settings['discord']).data;
+  const telegram = Telegram.safeParse(settings['telegram']).data;
+  const respondTo = [discord?.respondTo, settings['discord_respondTo'], env['DISCORD_RESPOND_TO']].find(Boolean);
   return {
-    ...(discordToken !== undefined && {
+    ...(discord && {
       discord: {
-        token: discordToken,
-        channelIds: list(discord('channelIds', 'DISCORD_CHANNEL_ID')),
-        respondTo: discord('respondTo', 'DISCORD_RESPOND_TO') === 'mentions' ? 'mentions' : 'all',
-        ...(botId !== undefined && { botId }),
+        ...discord,
+        respondTo: respondTo === 'mentions' ? 'mentions' : 'all',
         ...address(env['DISCORD_API_URL']),
       },
     }),
-    ...(telegramToken !== undefined && {
-      telegram: {
-        token: telegramToken,
-        groupIds: list(telegram('groupIds', 'TELEGRAM_GROUP_ID')),
-        ...(botUsername !== undefined && { botUsername }),
-        ...address(env['TELEGRAM_API_ROOT']),
-      },
-    }),
+    ...(telegram && { telegram: { ...telegram, ...address(env['TELEGRAM_API_ROOT']) } }),
   };
 }
 
@@ -45,28 +50,6 @@ export function withoutBridges(settings: Values): Record<string, unknown> {
   return Object.fromEntries(Object.entries(settings).filter(([key]) => !/^(discord|telegram)(_|$)/.test(key)));
 }
 
-function reader(platform: BridgeName, settings: Values, env: Environment) {
-  const nested = settings[platform];
-  const inner: Values = typeof nested === 'object' && nested !== null ? (nested as Values) : {};
-  return (key: string, variable: string): unknown =>
-    [settings[`${platform}_${key}`], inner[key], env[variable]].find(isSet);
-}
-
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);
-}
-
-function text(value: unknown): string | undefined {
-  return (typeof value === 'string' || typeof value === 'number') && String(value).trim() !== ''
-    ? String(value).trim()
-    : undefined;
-}
-
-function list(value: unknown): string[] {
-  const items: unknown[] = Array.isArray(value) ? value : String(text(value) ?? '').split(',');
-  return [...new Set(items.flatMap((item) => text(item) ?? []))];
-}
-
 function address(value: string | undefined): { apiUrl?: string } {
-  return isSet(value) ? { apiUrl: String(value).replace(/\/+$/, '') } : {};
+  return value === undefined || value === '' ? {} : { apiUrl: value.replace(/\/+$/, '') };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '@reins/shared/util/clock';
 import { systemRng } from '@reins/shared/util/rng';
 import { type AgentContext, type EffectiveConfiguration } from '../../agent/agent-context';
+import { mergeSettings } from '../../config/settings';
 import { type DriverFactory } from '../../drivers/driver.port';
 import { createLogger, Secrets } from '../../log/logger';
 import { type Bridge, type BridgeConfigs, type BridgeFactory, type BridgeName } from '../bridge.port';
@@ -64,7 +65,7 @@ export function bridgeScene(options: SceneOptions = {}): BridgeScene {
   let now: EffectiveConfiguration = {
     mode: 'remote',
     instruction: 'Be brief.',
-    settings: options.settings ?? {},
+    settings: mergeSettings(options.settings ?? {}, options.env ?? {}),
     allowedTools: ['Read'],
     mcpServers: { tools: { type: 'http', url: 'http://127.0.0.1/mcp' } },
   };
@@ -101,7 +102,7 @@ export function bridgeScene(options: SceneOptions = {}): BridgeScene {
     folder,
     lines,
     configure: (settings, instruction = now.instruction) => {
-      now = { ...now, settings, instruction };
+      now = { ...now, settings: mergeSettings(settings, options.env ?? {}), instruction };
       for (const listener of listeners) listener(now);
     },
     state: (name) => bridges.states.find((state) => state.name === name),
