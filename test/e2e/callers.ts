@@ -5,6 +5,8 @@ import { bootController, type TestController } from '../support/controller';
 
 const JWT_SECRET = 'a secret of these tests that is long enough';
 
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
 interface Answer {
   status: number;
   body: unknown;
@@ -38,21 +40,25 @@ export class Caller {
     return this.call('put', path, body);
   }
 
+  patch(path: string, body?: unknown): Call {
+    return this.call('patch', path, body);
+  }
+
   delete(path: string): Call {
     return this.call('delete', path);
   }
 
   /** Sends this text as the body, right or wrong. */
-  raw(method: 'post' | 'put', path: string, body: string, contentType = 'application/json'): Call {
+  raw(method: 'post' | 'put' | 'patch', path: string, body: string, contentType = 'application/json'): Call {
     return this.prepared(method, path).set('Content-Type', contentType).send(body);
   }
 
-  private call(method: 'get' | 'post' | 'put' | 'delete', path: string, body?: unknown): Call {
+  private call(method: Method, path: string, body?: unknown): Call {
     const test = this.prepared(method, path);
     return body === undefined ? test : test.send(body as object);
   }
 
-  private prepared(method: 'get' | 'post' | 'put' | 'delete', path: string): request.Test {
+  private prepared(method: Method, path: string): request.Test {
     const test = request(this.url)[method](path);
     return this.token === undefined ? test : test.set('Authorization', `Bearer ${this.token}`);
   }

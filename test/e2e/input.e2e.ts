@@ -50,7 +50,7 @@ const BODIES: readonly string[] = [
 ];
 
 interface Route {
-  method: 'post' | 'put';
+  method: 'post' | 'put' | 'patch';
   path: string;
   /** A body that is right, whose fields are then spoilt one by one. */
   valid: Record<string, unknown>;
@@ -72,17 +72,26 @@ const WORKER = {
   autoLearn: true,
   timeout: 1,
 };
+const INSTRUCTION = { name: 'n', systemPrompt: 'A text long enough.', guidelines: ['g'] };
+const TOOL = {
+  name: 'n',
+  type: 'builtin',
+  description: 'd',
+  category: 'data',
+  schema: { inputSchema: {}, outputSchema: {} },
+  scope: 'org',
+};
 const NEW_AGENT = {
   name: 'n',
   description: 'd',
   status: 'active',
   type: 'autonomous',
-  instructionId: 'i',
+  instructionId: ':instruction',
   guardrailId: 'g',
-  nodeId: 'n',
+  nodeId: ':node',
   tags: ['t'],
   secret: 'a secret long enough',
-  allowedToolIds: ['t'],
+  allowedToolIds: [':tool'],
   settings: { claude_model: 'm', nested: { a: [1] } },
   role: 'organization.viewer',
 };
@@ -114,6 +123,7 @@ const ROUTES: readonly Route[] = [
   },
   { method: 'post', path: '/agents', valid: NEW_AGENT },
   { method: 'put', path: '/agents/:other', valid: NEW_AGENT },
+  { method: 'patch', path: '/agents/:other', valid: NEW_AGENT },
   { method: 'post', path: '/agents/:other/credentials/regenerate', valid: { overlapSeconds: 1 } },
   { method: 'post', path: '/agents/:agent/connect', valid: CONNECT, as: 'anonymous' },
   { method: 'post', path: '/agents/:agent/heartbeat', valid: { status: 'online', metrics: { cpu: 1 } }, as: 'agent' },
@@ -180,8 +190,8 @@ describe('bad input', () => {
     controller = await boot({ CONNECT_FAILURES_PER_AGENT: '1000000', CONNECT_FAILURES_PER_ADDRESS: '1000000' });
     const org = newOrg();
     owner = await controller.user(org);
-    const made = async (path: string, body: object): Promise<string> => {
-      const answer = (await owner.raw('post', path, filled(JSON.stringify(body))).expect(201)).body as {
+    const made = async (path: string, body: object, by = owner): Promise<string> => {
+      const answer = (await by.raw('post', path, filled(JSON.stringify(body))).expect(201)).body as {
         id?: string;
         _id?: string;
       };
@@ -192,6 +202,12 @@ describe('bad input', () => {
       ...ids,
       ':worker': await made('/admin/workers', WORKER),
       ':skill': await insertSkill(org),
+      ':instruction': await made('/instructions', INSTRUCTION),
+      ':tool': await made('/tools', TOOL, await controller.user(org, 'universe.owner')),
+      ':node': await made('/nodes', { name: 'n', role: ['worker'] }),
+    };
+    ids = {
+      ...ids,
       ':agent': await made('/agents', NEW_AGENT),
       ':other': await made('/agents', NEW_AGENT),
     };
@@ -205,7 +221,7 @@ describe('bad input', () => {
   const callerOf = (route: Route): Caller =>
     route.as === 'anonymous' ? controller.anonymous : route.as === 'agent' ? agent : owner;
   const filled = (text: string): string =>
-    text.replace(/:(runtime|worker|skill|agent|other|unique)\b/g, (name) =>
+    text.replace(/:(runtime|worker|skill|instruction|tool|node|agent|other|unique)\b/g, (name) =>
       name === ':unique' ? newId('runtime') : (ids[name] ?? name),
     );
   const insertSkill = async (orgId: string): Promise<string> => {

@@ -84,8 +84,7 @@ export class AgentConfigurationService {
       instructionId === undefined ? undefined : this.instructions.find(scope, instructionId),
       allowedToolIds.length === 0 ? [] : this.tools.findActive(scope, allowedToolIds),
     ]);
-    const byId = new Map(found.map((tool) => [tool._id, toToolView(tool)]));
-    const tools = allowedToolIds.flatMap((id) => byId.get(id) ?? []);
+    const tools = found.map(toToolView);
     return {
       session: null,
       instructionDetail: instructionDetail(instructionId, instruction),

@@ -18,7 +18,7 @@ import { digestSecret, newSecret } from './secrets';
 
 const CONTROLLER: Editor = { userId: 'controller', actor: 'controller' };
 /** How often a change starts over because the agent changed under it. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 10;
 
 /** Identities that may connect. */
 @Injectable()

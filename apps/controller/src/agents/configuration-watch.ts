@@ -28,6 +28,8 @@ export class ConfigurationWatch implements OnApplicationBootstrap, BeforeApplica
   private readonly logger = new Logger('ConfigurationWatch');
   private loop: Interval | undefined;
   private through: Date | undefined;
+  /** Agents being renewed, and whether an edit came since. */
+  private readonly renewing = new Map<string, { again: boolean; done: Promise<boolean> }>();
 
   constructor(
     private readonly bus: Bus,
@@ -107,13 +109,30 @@ export class ConfigurationWatch implements OnApplicationBootstrap, BeforeApplica
     return renewed;
   }
 
+  /** Of many edits at once one run at a time computes, and once more after the last: they would only get in each other's way. */
+  private renew(key: AgentKey): Promise<boolean> {
+    const running = this.renewing.get(key._id);
+    if (running !== undefined) {
+      running.again = true;
+      return running.done;
+    }
+    const run = { again: true, done: Promise.resolve(false) };
+    this.renewing.set(key._id, run);
+    run.done = this.renewUntilQuiet(key, run).finally(() => this.renewing.delete(key._id));
+    return run.done;
+  }
+
   /** One agent that cannot be renewed does not keep the others waiting: its next connect computes it anew. */
-  private async renew({ orgId, _id }: AgentKey): Promise<boolean> {
+  private async renewUntilQuiet({ orgId, _id }: AgentKey, run: { again: boolean }): Promise<boolean> {
+    let renewed = false;
     try {
-      return await this.agents.refreshConfiguration(orgScope(orgId), _id);
+      while (run.again) {
+        run.again = false;
+        renewed = (await this.agents.refreshConfiguration(orgScope(orgId), _id)) || renewed;
+      }
     } catch (error) {
       this.logger.warn({ err: error, agentId: _id }, 'the configuration of an agent could not be renewed');
-      return false;
     }
+    return renewed;
   }
 }
