@@ -1,8 +1,5 @@
 const { basename, dirname, join, resolve } = require('node:path');
 
-/** Native helpers that ws and discord.js use where they are installed; here they are not. */
-const OPTIONAL = ['bufferutil', 'utf-8-validate', 'zlib-sync'];
-
 /**
  * A harness is started for every session, so its start counts: its packages are bundled too (a few files are read faster
  * than hundreds) and what it does not use of them is left out. The externals are optional: for ws, and for discord.js.
