@@ -27,7 +27,7 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
     const condition = this.readable(scope, this.matching(filter));
     const offset = (page - 1) * limit;
     const [items, total, counts] = await Promise.all([
-      this.model.find(condition).sort(sort).skip(offset).limit(limit).lean<T[]>().exec(),
+      this.model.find(condition).sort(newestFirst(sort)).skip(offset).limit(limit).lean<T[]>().exec(),
       this.model.countDocuments(condition).exec(),
       this.count(scope),
     ]);
@@ -63,6 +63,11 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
       .exec();
     return groups.map(({ _id, count }) => ({ status: _id.status, type: _id.type ?? undefined, count }));
   }
+}
+
+/** Ids tell creations apart by the second only, so the time of creation decides before them. */
+function newestFirst({ _id, ...given }: Record<string, 1 | -1>): Record<string, 1 | -1> {
+  return { ...given, createdAt: given.createdAt ?? -1, _id: _id ?? -1 };
 }
 
 /** A parsed filter as a query: equal values, and texts that contain what was asked for, whatever the case. */

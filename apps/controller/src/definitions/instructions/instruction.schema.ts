@@ -27,4 +27,4 @@ export const instructionSchema = new Schema<InstructionDocument>(
 );
 
 // Serves the list (newest first) and its statistics. One instruction is found by its `_id`.
-instructionSchema.index({ orgId: 1, isDeleted: 1, _id: -1 });
+instructionSchema.index({ orgId: 1, isDeleted: 1, createdAt: -1, _id: -1 });

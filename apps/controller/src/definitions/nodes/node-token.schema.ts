@@ -32,6 +32,6 @@ export const nodeTokenSchema = new Schema<NodeTokenDocument>(
 
 // The check of every request goes by `_id`.
 // Serves the list of a node's tokens (newest first), and ending them all with the node.
-nodeTokenSchema.index({ orgId: 1, nodeId: 1, _id: -1 });
+nodeTokenSchema.index({ orgId: 1, nodeId: 1, createdAt: -1, _id: -1 });
 // Removes those that expired a while ago.
 nodeTokenSchema.index({ expiresAt: 1 }, { expireAfterSeconds: LISTED_AFTER_SECONDS });

@@ -21,7 +21,7 @@ export class NodeTokensRepository extends TenantRepository<NodeTokenDocument> im
   }
 
   list(scope: OrgScope, nodeId: string, page: Page): Promise<{ items: NodeTokenDocument[]; total: number }> {
-    return this.findPage(scope, { nodeId }, page);
+    return this.findPage(scope, { nodeId }, page, { createdAt: -1, _id: -1 });
   }
 
   async nodeTokenCounts(orgId: string, nodeId: string, tokenId: string): Promise<boolean> {

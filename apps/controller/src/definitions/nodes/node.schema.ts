@@ -48,4 +48,4 @@ export const nodeSchema = new Schema<NodeDocument>(
 );
 
 // Serves the list (newest first) and its statistics. One node is found by its `_id`.
-nodeSchema.index({ orgId: 1, isDeleted: 1, _id: -1 });
+nodeSchema.index({ orgId: 1, isDeleted: 1, createdAt: -1, _id: -1 });

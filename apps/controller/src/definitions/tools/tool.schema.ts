@@ -45,6 +45,6 @@ export const toolSchema = new Schema<ToolDocument>(
 // Keeps names unique among the tools an organisation has not deleted.
 toolSchema.index({ orgId: 1, name: 1 }, { unique: true, partialFilterExpression: { isDeleted: false } });
 // Serves the list (newest first) and its statistics. One tool is found by its `_id`.
-toolSchema.index({ orgId: 1, isDeleted: 1, _id: -1 });
+toolSchema.index({ orgId: 1, isDeleted: 1, createdAt: -1, _id: -1 });
 // Serves the same for the tools shared with every organisation.
-toolSchema.index({ shared: 1, _id: -1 }, { partialFilterExpression: { shared: true } });
+toolSchema.index({ shared: 1, isDeleted: 1, createdAt: -1, _id: -1 }, { partialFilterExpression: { shared: true } });
