@@ -71,12 +71,12 @@ export class Harness {
     this.bootAt = isoTime(clock.now());
     this.childEnv = childEnvironment(config.env);
     const counters = options.counters ?? new ClientCounters(clock);
-    const { baseUrl, agentId, agentSecret, maxLanes } = config;
+    const { baseUrl, agentId, agentSecret, maxSessions } = config;
     const identity = { baseUrl, agentId, agentSecret, incarnation, version };
     this.api = new ControllerApi({
       ...identity,
       supportedTypes: [...supportedTypes],
-      capacity: maxLanes,
+      capacity: config.managed ? 1 : maxSessions,
       timeoutMs: config.httpTimeoutMs,
       onTokenRefused: () => this.link.renew(),
       secrets,
@@ -102,6 +102,7 @@ export class Harness {
     this.sessions = new HostedSessions({
       config,
       incarnation,
+      supportedTypes,
       host: this.host(),
       isManaged: () => this.configured.isManaged,
       onHopeless: (message) => this.settle({ code: EXIT.workspace, message }),
@@ -234,16 +235,13 @@ export class Harness {
         this.command(command);
       },
       bind: ({ session }, ack) => {
-        if (!this.sessions.isWellFormed(session)) {
-          return ack({ error: { code: 'frame_invalid', message: 'the id of the session is malformed' } });
-        }
-        this.sessions.bind(session);
+        const refusal = this.sessions.bind(session);
+        if (refusal !== undefined) return ack({ error: refusal });
         if (this.link.up) this.sessions.open(session.id);
         ack({ bound: true });
       },
-      unbind: ({ sessionId, reason }, ack) => {
-        ack({ ok: true });
-        void this.sessions.unbind(sessionId, reason);
+      unbind: ({ sessionId, reason, remove }, ack) => {
+        void this.sessions.unbind(sessionId, reason, remove).then(() => ack({ ok: true }));
       },
       drain: () => (this.controllerLeaves = true),
     };

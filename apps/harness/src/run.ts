@@ -33,7 +33,7 @@ async function configuration(secrets: Secrets, signal: AbortSignal): Promise<{ c
     env,
     version: VERSION,
     supportedTypes: SUPPORTED_TYPES,
-    capacity: settings.maxLanes,
+    capacity: settings.maxSessions,
     log: createLogger({ level: settings.logLevel, secrets }),
     signal,
     onSecret: (secret) => secrets.add(secret),

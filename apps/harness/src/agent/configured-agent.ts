@@ -110,7 +110,8 @@ function markOf({ configVersion, instruction, settings, tools }: AgentConfigurat
   return configVersion === '' ? JSON.stringify([instruction, settings, tools]) : configVersion;
 }
 
-function withoutUndefined(servers: AgentConfiguration['mcpServers']): EffectiveConfiguration['mcpServers'] {
+/** Servers as drivers take them. */
+export function withoutUndefined(servers: AgentConfiguration['mcpServers']): EffectiveConfiguration['mcpServers'] {
   return Object.fromEntries(
     Object.entries(servers).map(([name, { headers, ...server }]) => [
       name,

@@ -45,6 +45,11 @@ export const HarnessEnvironment = z.object({
   REINS_INSTRUCTION_FILE: z.string().default('./instruction.md'),
   REINS_WORKSPACE: z.string().min(1, 'is empty: the agent would have no folder to work in').default('./workspace'),
   REINS_STATE_DIR: z.string().min(1, 'is empty: events could not be spooled to disk').default('./.reins'),
+  REINS_MAX_SESSIONS: wholeNumber(
+    'it limits how many sessions an autonomous agent is given at once',
+    0,
+    10_000,
+  ).default(4),
   REINS_MAX_LANES: wholeNumber('it limits how many turns of one session run at once', 1, 256).default(8),
   REINS_DRAIN_SECONDS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 3600).default(10),
   REINS_HEALTH_HOST: z.string().default('127.0.0.1'),
@@ -76,6 +81,8 @@ export interface HarnessConfig {
   instructionFile: string;
   workspace: string;
   stateDir: string;
+  /** Sessions an autonomous agent takes at once; one made for a session has that one. */
+  maxSessions: number;
   maxLanes: number;
   drainMs: number;
   healthHost: string;

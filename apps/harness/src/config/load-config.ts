@@ -50,6 +50,7 @@ export function loadSettings(env: Readonly<Record<string, string>>, cwd: string)
     instructionFile: resolve(cwd, values.REINS_INSTRUCTION_FILE),
     workspace: resolve(cwd, values.REINS_WORKSPACE),
     stateDir: resolve(cwd, values.REINS_STATE_DIR),
+    maxSessions: values.REINS_MAX_SESSIONS,
     maxLanes: values.REINS_MAX_LANES,
     drainMs: values.REINS_DRAIN_SECONDS * 1000,
     healthHost: values.REINS_HEALTH_HOST,

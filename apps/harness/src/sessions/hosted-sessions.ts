@@ -1,15 +1,19 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ErrorCode } from '@reins/shared/errors/codes';
 import { type SessionDescriptor } from '@reins/shared/link/connect';
 import { type Hello, type Welcome } from '@reins/shared/link/frames';
 import { type Clock } from '@reins/shared/util/clock';
 import { type HarnessConfig } from '../config/config.schema';
+import { LinkDown, LinkRefusal } from '../link/link-errors';
 import { describeError, type Logger } from '../log/logger';
+import { refuseLink, removeFolder } from '../workspace/remove-folder';
 import { Session, type SessionHost } from './session';
 
 export interface HostedSessionsOptions {
   config: HarnessConfig;
   incarnation: string;
+  supportedTypes: readonly string[];
   host: SessionHost;
   /** Whether the agent was made for one session, whose workspace then is the harness's own. */
   isManaged: () => boolean;
@@ -21,11 +25,22 @@ export interface HostedSessionsOptions {
 }
 
 const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
+const TELL_AGAIN_MS = 500;
+const TELL_TRIES = 10;
+const LONGEST_REASON = 4000;
+
+/** Why a session is not taken. */
+export interface Refusal {
+  code: ErrorCode;
+  message: string;
+}
 
 /** The sessions this harness serves: how each comes, what is known of it after it went, and what a new connection hears. */
 export class HostedSessions {
   private readonly sessions = new Map<string, Session>();
   private readonly nextEvents = new Map<string, number>();
+  /** Those that were given away and are not out yet: their folder is still in use. */
+  private readonly leaving = new Map<string, Promise<void>>();
   private isClosed = false;
   private helloAt = 0;
   private helloSessions: ReadonlySet<string> = new Set();
@@ -46,23 +61,48 @@ export class HostedSessions {
     this.isClosed = true;
   }
 
-  isWellFormed(descriptor: SessionDescriptor): boolean {
-    return SESSION_ID.test(descriptor.id);
+  /**
+   * Takes a session over and makes its workspace; one that is here already goes by its new definition. Answers why not
+   * where it cannot be taken. `isOurs`: it has been this agent's before, and keeps its place.
+   */
+  bind(descriptor: SessionDescriptor, isOurs = false): Refusal | undefined {
+    const known = this.sessions.get(descriptor.id);
+    if (known !== undefined) {
+      known.reconfigure(descriptor);
+      return undefined;
+    }
+    const refusal = this.refusalOf(descriptor, isOurs);
+    if (refusal === undefined) this.take(descriptor);
+    return refusal;
   }
 
-  /** Takes a session over and makes its workspace; one that is here already goes by its new definition. */
-  bind(descriptor: SessionDescriptor): void {
-    const known = this.sessions.get(descriptor.id);
-    if (known !== undefined) return known.reconfigure(descriptor);
-    if (this.isClosed || !this.isWellFormed(descriptor)) return;
+  private refusalOf({ id, cliType }: SessionDescriptor, isOurs: boolean): Refusal | undefined {
+    const { config, supportedTypes } = this.options;
+    if (!SESSION_ID.test(id)) return { code: 'frame_invalid', message: 'the id of the session is malformed' };
+    if (this.isClosed) return { code: 'draining', message: 'the harness is stopping' };
+    if (this.leaving.has(id)) return { code: 'conflict', message: 'the harness is still letting go of the session' };
+    if (this.options.isManaged()) return undefined;
+    if (!supportedTypes.includes(cliType)) {
+      const message = `there is no driver for '${cliType}'. Supported types: [${supportedTypes.join(', ')}]`;
+      return { code: 'type_unsupported', message };
+    }
+    if (!isOurs && this.sessions.size >= config.maxSessions) {
+      return { code: 'host_full', message: `${this.sessions.size} of ${config.maxSessions} sessions are here` };
+    }
+    return undefined;
+  }
+
+  private take(descriptor: SessionDescriptor): void {
     const { config, incarnation, host, log, clock, softStopMs } = this.options;
     const isManaged = this.options.isManaged();
     const stateDir = join(config.stateDir, 'sessions', descriptor.id);
     // What an earlier process could not send belongs to numbers that ended with it.
     rmSync(join(stateDir, 'spool'), { recursive: true, force: true });
+    const workspace = isManaged ? config.workspace : join(config.workspace, descriptor.id);
+    const isNew = !isManaged && !existsSync(workspace);
     const session = new Session({
       descriptor,
-      workspace: isManaged ? config.workspace : join(config.workspace, descriptor.id),
+      workspace,
       stateDir,
       incarnation,
       maxLanes: config.maxLanes,
@@ -73,7 +113,10 @@ export class HostedSessions {
       ...(softStopMs === undefined ? {} : { softStopMs }),
     });
     this.sessions.set(descriptor.id, session);
-    session.start().catch((error: unknown) => this.bootstrapFailed(session, isManaged, error));
+    const started = isManaged
+      ? session.start()
+      : refuseLink(config.workspace, descriptor.id).then(() => session.start());
+    started.catch((error: unknown) => this.bootstrapFailed(session, isManaged, isNew, error));
   }
 
   /** A session given over a standing connection starts to speak at once. */
@@ -83,14 +126,38 @@ export class HostedSessions {
     }
   }
 
-  async unbind(sessionId: string, reason: string): Promise<void> {
+  /** Lets go of a session; resolves when its agents are gone. Its folder stays unless it is to be removed. */
+  unbind(sessionId: string, reason: string, remove = false): Promise<void> {
     const session = this.sessions.get(sessionId);
-    if (session === undefined) return;
-    this.options.log.info('session unbound', { sessionId, reason });
+    if (session === undefined) return this.leaving.get(sessionId) ?? Promise.resolve();
+    this.options.log.info('session unbound', { sessionId, reason, remove });
     this.sessions.delete(sessionId);
+    const left = this.letGo(session, remove)
+      .catch((error: unknown) => {
+        this.options.log.error('a session was not left in order', { sessionId, reason: describeError(error) });
+      })
+      .finally(() => this.leaving.delete(sessionId));
+    this.leaving.set(sessionId, left);
+    return left;
+  }
+
+  private async letGo(session: Session, remove: boolean): Promise<void> {
+    await session.leave();
     // Should the session come back to this process, its numbers go on: the controller drops those it has seen.
-    this.nextEvents.set(sessionId, session.channel.out.next);
+    this.nextEvents.set(session.id, session.channel.out.next);
     await session.close();
+    if (!remove) return;
+    if (session.mayBeRemoved) await this.removeFolders(session.id);
+    else
+      this.options.log.warn('the folder of an ended session is kept: its work was not pushed', {
+        sessionId: session.id,
+      });
+  }
+
+  private async removeFolders(sessionId: string): Promise<void> {
+    const { workspace, stateDir } = this.options.config;
+    await removeFolder(workspace, sessionId);
+    await removeFolder(join(stateDir, 'sessions'), sessionId);
   }
 
   hello(): Hello['sessions'] {
@@ -103,7 +170,7 @@ export class HostedSessions {
     this.lastWelcome = welcome;
     const named = new Set(welcome.sessions.map(({ sessionId }) => sessionId));
     for (const answer of welcome.sessions) {
-      this.bind(answer.session);
+      this.takeOver(answer.session);
       this.sessions.get(answer.sessionId)?.welcome(answer, welcome.credit, welcome.limits, this.helloAt);
     }
     for (const session of this.all) {
@@ -112,6 +179,20 @@ export class HostedSessions {
       if (!this.helloSessions.has(session.id)) session.open(welcome.credit, welcome.limits);
       else if (!this.options.isManaged()) void this.unbind(session.id, 'not named in the welcome');
     }
+  }
+
+  /** The controller counts it among ours. Where that cannot be, it is told. */
+  private takeOver(descriptor: SessionDescriptor): void {
+    const leaving = this.leaving.get(descriptor.id);
+    if (leaving !== undefined) {
+      void leaving.then(() => {
+        this.takeOver(descriptor);
+        this.open(descriptor.id);
+      });
+      return;
+    }
+    const refusal = this.bind(descriptor, true);
+    if (refusal !== undefined && refusal.code !== 'draining') void this.tellFailed(descriptor.id, refusal.message);
   }
 
   linkDown(): void {
@@ -126,11 +207,31 @@ export class HostedSessions {
   }
 
   /** The reason goes into the session's log before the process says it with its exit code. */
-  private async bootstrapFailed(session: Session, isManaged: boolean, error: unknown): Promise<void> {
+  private async bootstrapFailed(session: Session, isManaged: boolean, isNew: boolean, error: unknown): Promise<void> {
     const message = describeError(error);
     this.options.log.error('the workspace could not be made', { sessionId: session.id, reason: message });
     await session.flush();
-    if (isManaged) this.options.onHopeless(message);
-    else await this.unbind(session.id, message);
+    if (isManaged) return this.options.onHopeless(message);
+    await this.tellFailed(session.id, message);
+    if (this.sessions.get(session.id) !== session) return;
+    await this.unbind(session.id, message);
+    // Nothing was in it before this attempt, and nobody will come back for what the attempt left.
+    if (isNew && !this.sessions.has(session.id)) await this.removeFolders(session.id);
+  }
+
+  /** Without a connection it need not be told: the next welcome names the session, and it fails again. */
+  private async tellFailed(sessionId: string, reason: string): Promise<void> {
+    const { host, clock, log } = this.options;
+    const message = reason.slice(0, LONGEST_REASON);
+    for (let tries = 0; tries < TELL_TRIES; tries++) {
+      try {
+        await host.request('session.failed', { sessionId, message });
+        return;
+      } catch (error) {
+        log.debug('session.failed was not heard', { sessionId, reason: describeError(error) });
+        if (error instanceof LinkDown || (error instanceof LinkRefusal && error.code === 'session_not_found')) return;
+        await clock.sleep(TELL_AGAIN_MS);
+      }
+    }
   }
 }

@@ -3,6 +3,7 @@ import { type SessionDescriptor } from '@reins/shared/link/connect';
 import { type Command, type Hello, type PulledTurn, type Welcome } from '@reins/shared/link/frames';
 import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
 import { type Clock } from '@reins/shared/util/clock';
+import { withoutUndefined } from '../agent/configured-agent';
 import { type CommandResult } from '../commands/inbox';
 import { SessionCommands } from '../commands/session-commands';
 import { type DriverFactory } from '../drivers/driver.port';
@@ -53,6 +54,8 @@ const READY_RETRY_MS = 500;
 /** Kept of an end's deadline for commit, push and the last events. */
 const END_RESERVE_MS = 5_000;
 const FLUSH_MS = 10_000;
+const LEAVE_FLUSH_MS = 2_000;
+const INSTRUCTION_FETCH_MS = 30_000;
 
 /** One session at work in this harness: its workspace, events, commands and turns. */
 export class Session {
@@ -66,6 +69,10 @@ export class Session {
   private phase: 'starting' | 'ready' | 'ending' | 'closed' = 'starting';
   private timings: Record<string, number> | undefined;
   private descriptor: SessionDescriptor;
+  /** What the worker of the session tells its agent; undefined where the harness's own configuration holds. */
+  private instruction: string | undefined;
+  /** Whether all that its repositories had was pushed at the session's end; undefined before that. */
+  private isSaved: boolean | undefined;
   /** The text the agent's instruction file has. */
   private writtenInstruction: string | undefined;
   private readyHeard = false;
@@ -90,7 +97,7 @@ export class Session {
     this.lanes = new Lanes({
       loadDriver: () => host.loadDriver(descriptor.cliType),
       setup: () => ({
-        ...host.configuration(),
+        ...this.configuration(),
         session: this.descriptor,
         workspace: options.workspace,
         stateDir: join(stateDir, 'agent'),
@@ -151,15 +158,33 @@ export class Session {
     return this.state.lastCommand;
   }
 
+  /** Whether nothing that was made in its repositories is lost with its folder. */
+  get mayBeRemoved(): boolean {
+    const { repository, workerRepo } = this.descriptor;
+    return this.isSaved ?? (repository === null && workerRepo === null);
+  }
+
   /** The session as its worker is defined now: the next turn of each lane goes by it, a running one keeps its own. */
   reconfigure(descriptor: SessionDescriptor): void {
     this.descriptor = descriptor;
+    this.instructionOf(descriptor).then(
+      (instruction) => {
+        if (this.descriptor === descriptor) this.instruction = instruction;
+      },
+      (error: unknown) => {
+        const message = `the edited instruction could not be fetched, the agent goes by the old one: ${describeError(error)}`;
+        this.log.error(message);
+        void this.channel.publish({ type: 'log', data: { level: 'error', message } });
+      },
+    );
   }
 
   /** Makes the workspace and says so. Rejects with CloneFailed where a repository cannot be had. */
   async start(): Promise<void> {
     const { workspace, descriptor, host, clock } = this.options;
-    const { instruction } = host.configuration();
+    const given = await this.instructionOf(descriptor);
+    if (this.descriptor === descriptor) this.instruction = given;
+    const { instruction } = this.configuration();
     this.timings = await bootstrapWorkspace({
       workspace,
       session: descriptor,
@@ -284,6 +309,13 @@ export class Session {
     return done;
   }
 
+  /** Given away: its turns are dropped, its agents end, and what it still has to say is said. */
+  async leave(): Promise<void> {
+    await this.quiesce('drain', 0);
+    await this.lanes.stop();
+    await this.flush(LEAVE_FLUSH_MS);
+  }
+
   /** Ends the agents and forgets the spool. */
   async close(): Promise<void> {
     this.phase = 'closed';
@@ -305,6 +337,19 @@ export class Session {
     if (this.turns.get(turn.id) === turn) this.turns.delete(turn.id);
     this.channel.kick();
     host.onChange();
+  }
+
+  /** What the next turn goes by. An agent that serves several sessions has of its own only what a worker does not say. */
+  private configuration(): ReturnType<SessionHost['configuration']> {
+    const own = this.options.host.configuration();
+    if (this.instruction === undefined) return own;
+    const mcpServers = withoutUndefined(this.descriptor.mcpServers ?? {});
+    return { ...own, instruction: this.instruction, mcpServers, allowedTools: [] };
+  }
+
+  private async instructionOf({ instruction, instructionUrl }: SessionDescriptor): Promise<string | undefined> {
+    if (instructionUrl === undefined) return instruction;
+    return this.options.host.fetchPrompt(instructionUrl, AbortSignal.timeout(INSTRUCTION_FETCH_MS));
   }
 
   /** Only when the text has changed: what the agent itself wrote into its file stays otherwise. */
@@ -364,6 +409,7 @@ export class Session {
       const message = error === undefined ? `${repo}: saved on ${branch}` : `${repo}: not saved: ${error}`;
       await this.channel.publish({ type: 'log', data: { level, message } });
     }
+    this.isSaved = commits.every(({ error }) => error === undefined);
     await this.flush(Math.max(1000, command.body.deadlineMs - END_RESERVE_MS));
     return { ok: true, result: { commits } };
   }

@@ -76,6 +76,7 @@ export async function scene(
       alertUrl: undefined,
       workspace,
       stateDir: join(folder, 'state'),
+      maxSessions: 2,
       maxLanes: 4,
       drainMs: 2_500,
       logLevel: 'debug',
