@@ -70,7 +70,11 @@ export class ConfigurationWatch implements OnApplicationBootstrap, BeforeApplica
     let renewed = 0;
     // From the beginning of time all agents are looked at anyway, whatever they are made from.
     if (since.getTime() > 0) {
-      for (const edit of await this.edits.since(since)) renewed += await this.renewAll(this.concerned(edit), signal);
+      for (const edit of await this.edits.since(since)) {
+        renewed += await this.renewAll(this.concerned(edit), signal);
+        // Hosts are told of their sessions by this bell, and nobody may have rung it here.
+        if (signal?.aborted !== true) this.bus.publish('definition.changed', edit);
+      }
     }
     renewed += await this.renewAll((page) => this.keys.editedSince(since, page), signal);
     if (signal?.aborted === true) return;
