@@ -76,7 +76,7 @@ describe('access', () => {
       expect(list.text).not.toMatch(/hash/i);
     });
 
-    it('end at once when they are revoked', async () => {
+    it('S6 end at once when they are revoked', async () => {
       const { id, key } = await create();
       await controller.bearer(key).get('/admin/runtimes').expect(200);
       await owner.delete(`/admin/api-keys/${id}`).expect(204);
@@ -101,6 +101,53 @@ describe('access', () => {
         code: 'api_key_not_found',
       });
       await controller.bearer(key).get('/admin/runtimes').expect(200);
+    });
+
+    it('may everything their roles allow, unless scopes narrow them', async () => {
+      expect(await create()).toMatchObject({ scopes: ['*'] });
+      const { key, scopes } = await create({ name: 'reader', scopes: ['definitions:read', 'definitions:read'] });
+      expect(scopes).toEqual(['definitions:read']);
+      const reader = controller.bearer(key);
+      await reader.get('/admin/runtimes').expect(200);
+      const { body } = await reader.post('/admin/runtimes', { name: 'r', baseImage: 'node:20' }).expect(403);
+      expect(body).toMatchObject({ code: 'forbidden', details: { missingScope: 'definitions:write' } });
+      await reader.get('/sessions').expect(403);
+      await reader.get('/metrics').expect(200);
+    });
+
+    it.each([
+      [['session:write']],
+      [['sessions']],
+      [['sessions:']],
+      [['*:read']],
+      [['sessions:write ']],
+      [[]],
+      ['*'],
+      [[1]],
+    ])('are refused with the unknown scopes %j', async (scopes) => {
+      await owner.post('/admin/api-keys', { name: 'x', scopes }).expect(400);
+    });
+
+    it('never grant more than their maker has', async () => {
+      const made = await create({ name: 'm', roles: ['organization.owner'], scopes: ['access:*', 'sessions:read'] });
+      const maker = controller.bearer(made.key);
+      const refused = [
+        { name: 'x' },
+        { name: 'x', scopes: ['sessions:write'] },
+        { name: 'x', roles: ['organization.owner'], scopes: ['*'] },
+        { name: 'x', roles: ['organization.viewer'], scopes: ['definitions:read'] },
+      ];
+      for (const body of refused) {
+        const answer = await maker.post('/admin/api-keys', body).expect(403);
+        expect(answer.body).toMatchObject({ code: 'forbidden', details: { beyond: expect.any(Array) as string[] } });
+      }
+      const within = { name: 'y', roles: ['organization.owner'], scopes: ['access:admin', 'sessions:*'] };
+      await maker.post('/admin/api-keys', within).expect(403);
+      const child = (
+        await maker.post('/admin/api-keys', { ...within, scopes: ['access:admin', 'sessions:read'] }).expect(201)
+      ).body as CreatedApiKey;
+      await controller.bearer(child.key).get('/sessions').expect(200);
+      expect((await owner.get('/admin/api-keys')).body).toHaveLength(2);
     });
 
     it('never carry roles of the universe', async () => {
