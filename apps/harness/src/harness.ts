@@ -4,6 +4,8 @@ import { type Clock, isoTime, systemClock } from '@reins/shared/util/clock';
 import { type Rng, systemRng } from '@reins/shared/util/rng';
 import { type AgentContext } from './agent/agent-context';
 import { ConfiguredAgent } from './agent/configured-agent';
+import { type BridgeState } from './bridges/bridge-runner';
+import { Bridges } from './bridges/bridges';
 import { childEnvironment } from './config/child-env';
 import { type HarnessConfig } from './config/config.schema';
 import { localInstruction } from './config/local-configuration';
@@ -55,6 +57,7 @@ export class Harness {
   private readonly puller: Puller;
   private readonly heartbeat: HeartbeatLoop;
   private readonly rotation: Rotation;
+  private readonly bridges: Bridges;
   private readonly childEnv: Readonly<Record<string, string>>;
   private readonly bootAt: string;
   private readonly over = new AbortController();
@@ -122,6 +125,21 @@ export class Harness {
       rng,
     });
     this.configured.onConfigured(() => this.rotation.wanted(this.configured.remote?.credentials?.rotationRequestedAt));
+    this.bridges = new Bridges({
+      agent: this.configured,
+      mayServe: () => !this.configured.isManaged,
+      env: config.env,
+      workspace: config.workspace,
+      stateDir: config.stateDir,
+      childEnv: this.childEnv,
+      loadDriver: options.loadDriver,
+      maxParallel: config.maxLanes,
+      secrets,
+      log,
+      clock,
+      rng,
+      ...(options.softStopMs === undefined ? {} : { softStopMs: options.softStopMs }),
+    });
     this.puller = new Puller({
       wanted: () => this.wanted(),
       pull: (body) => this.link.request('turn.pull', body, LINK.pullHoldMs + LINK.ackTimeoutMs),
@@ -148,6 +166,11 @@ export class Harness {
     return this.configured;
   }
 
+  /** How the platform bridges are. */
+  get bridgeStates(): BridgeState[] {
+    return this.bridges.states;
+  }
+
   get status(): HarnessStatus {
     const sessions = this.sessions.all;
     return {
@@ -169,12 +192,14 @@ export class Harness {
   /** Serves until the controller or `stop` ends it; answers how the process should exit. Rejects on a fault of its own. */
   async run(): Promise<Exit> {
     const settled = new Promise<Exit>((resolve) => (this.settle = resolve));
+    this.bridges.start();
     const exit = await Promise.race([settled, this.linkRun()]);
     this.over.abort();
     this.puller.stop();
     this.link.close();
     await this.heartbeat.stop();
     await this.rotation.stop();
+    await this.bridges.stop(0);
     await Promise.all(this.sessions.all.map((session) => session.close()));
     if (this.draining) await this.api.disconnect('the harness was stopped');
     return exit;
@@ -206,7 +231,7 @@ export class Harness {
       .catch((error: unknown) => this.log.debug('draining was not heard', { reason: describeError(error) }));
     const sessions = this.sessions.all;
     const graceMs = Math.max(0, drainMs - DRAIN_RESERVE_MS);
-    await Promise.all(sessions.map((session) => session.quiesce('drain', graceMs)));
+    await Promise.all([this.bridges.stop(graceMs), ...sessions.map((session) => session.quiesce('drain', graceMs))]);
     const flushed = await Promise.all(sessions.map((session) => session.flush(DRAIN_RESERVE_MS)));
     if (flushed.includes(false)) this.log.warn('some events did not reach the controller');
     const exit = { code: EXIT.ok };
