@@ -29,8 +29,16 @@ export function observe({ harness, config, counters, secrets, version, log }: Ob
     host,
     port,
     file: join(stateDir, 'health.json'),
-    health: () =>
-      healthReport(harness.status, counters.facts, { url, enabled, version, uptimeSeconds: process.uptime(), redact }),
+    health: () => ({
+      ...healthReport(harness.status, counters.facts, {
+        url,
+        enabled,
+        version,
+        uptimeSeconds: process.uptime(),
+        redact,
+      }),
+      bridges: harness.bridgeStates,
+    }),
     isReady: () => harness.status.phase === 'working',
     metrics: () => exposition(harnessMetrics(counters, harness.status, version)),
     log,
