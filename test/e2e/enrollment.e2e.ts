@@ -172,7 +172,10 @@ describe('self-registration', () => {
       }
       expect(new Set(bodies.map((body) => JSON.stringify(body))).size).toBe(1);
       expect(bodies[0]).toMatchObject({ statusCode: 401, code: 'enrollment_refused' });
-      expect((await trail('enrollment.refused')).map(({ target, after }) => ({ target, after }))).toMatchObject([
+      const reasons = async (): Promise<object[]> =>
+        (await trail('enrollment.refused')).map(({ target, after }) => ({ target, after }));
+      await eventually(async () => expect(await reasons()).toHaveLength(3));
+      expect(await reasons()).toMatchObject([
         { target: { id: expired.id }, after: { reason: 'expired' } },
         { target: { id: revoked.id }, after: { reason: 'revoked' } },
         { target: { id: usedUp.id }, after: { reason: 'used up' } },

@@ -11,6 +11,7 @@ import { newAgent } from '../agents/new-agent';
 import { SecretProofs } from '../agents/secret-proofs';
 import { newSecret } from '../agents/secrets';
 import { AuditService } from '../audit/audit.service';
+import { Background } from '../bus/background';
 import { Bus } from '../bus/bus';
 import { Config } from '../config/config';
 import { ListenAddress } from '../config/listen-address';
@@ -51,6 +52,7 @@ export class EnrollmentService {
     private readonly address: ListenAddress,
     private readonly audit: AuditService,
     private readonly bus: Bus,
+    private readonly background: Background,
   ) {
     this.throttle = new ConnectThrottle({
       perAgent: env.CONNECT_FAILURES_PER_ADDRESS,
@@ -137,17 +139,20 @@ export class EnrollmentService {
     return { agentId: _id, secret, ...this.answerOf(scope, name) };
   }
 
-  private async refuse(attempt: Attempt, reason: Reason): Promise<never> {
+  private refuse(attempt: Attempt, reason: Reason): never {
     const { scope, tokenId, address, request } = attempt;
     this.throttle.fail(address, address);
     this.logger.warn({ orgId: scope.orgId, enrollmentId: tokenId, address, reason }, 'enrollment refused');
     if (tokenId !== '') {
-      await this.audit.record(scope, {
-        actor: actorOf(tokenId),
-        action: 'enrollment.refused',
-        target: { type: 'enrollmentToken', id: tokenId },
-        after: { reason, address, host: request.host ?? null },
-      });
+      // Written after the answer: only a known token has a trail, and the time of the answer must not tell.
+      this.background.start('the audit of a refusal', () =>
+        this.audit.record(scope, {
+          actor: actorOf(tokenId),
+          action: 'enrollment.refused',
+          target: { type: 'enrollmentToken', id: tokenId },
+          after: { reason, address, host: request.host ?? null },
+        }),
+      );
     }
     throw new ReinsError('enrollment_refused');
   }
