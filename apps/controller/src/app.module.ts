@@ -17,6 +17,7 @@ import { DefinitionsModule } from './definitions/definitions.module';
 import { DownloadsModule } from './downloads/downloads.module';
 import { HealthModule } from './health/health.module';
 import { LinkModule } from './link/link.module';
+import { McpModule } from './mcp/mcp.module';
 import { MetricsModule } from './metrics/metrics.module';
 import { OperationsModule } from './operations/operations.module';
 import { SessionsModule } from './sessions/sessions.module';
@@ -37,6 +38,7 @@ export class AppModule {
         MetricsModule,
         HealthModule,
         DefinitionsModule,
+        McpModule,
         AgentsModule,
         EnrollmentModule,
         DownloadsModule,

@@ -91,6 +91,13 @@ const Environment = z.object({
   CONNECT_FAILURE_WINDOW_SECONDS: z.coerce.number().int().min(1).default(300),
   TRUST_PROXY: TrustedProxies,
   REPOSITORY_SCHEMES: list('https,ssh'),
+  TOOL_TOKEN_ORIGINS: list('').refine(
+    (origins) => origins.every(isOrigin),
+    'TOOL_TOKEN_ORIGINS must be origins such as https://api.example:8443, or agents’ tokens would go astray',
+  ),
+  TOOL_PRIVATE_ADDRESSES: z
+    .enum(['allow', 'deny'], 'TOOL_PRIVATE_ADDRESSES must be allow or deny, or it is unclear what tools may reach')
+    .optional(),
 
   LAUNCHER: z
     .enum(LAUNCHER_NAMES, `LAUNCHER must be one of ${LAUNCHER_NAMES.join(', ')}, or no session would find a harness`)
@@ -156,6 +163,11 @@ export class Config {
     return this.env.AUTH_MODE === 'dev';
   }
 
+  /** Whether api tools may call this machine and private networks. Where everyone is administrator, they may. */
+  get toolsReachPrivateAddresses(): boolean {
+    return (this.env.TOOL_PRIVATE_ADDRESSES ?? (this.devMode ? 'allow' : 'deny')) === 'allow';
+  }
+
   /** Whether a Host header names this machine, or the address others are told. */
   isOwnName(host: string | undefined): boolean {
     if (host === undefined || !URL.canParse(`http://${host}`)) return false;
@@ -195,6 +207,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv, devSecret: (dataDir: 
     throw new Error(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
   return new Config(parsed.data, parsed.data.JWT_SECRET ?? devSecret(parsed.data.REINS_DATA_DIR));
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
 }
 
 function contradictions(env: Parsed): string[] {
