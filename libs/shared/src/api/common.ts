@@ -25,7 +25,7 @@ export const Name = z
   .string()
   .min(1, 'must not be empty')
   .max(100, 'must have at most 100 characters')
-  .refine((name) => !/\p{Cc}/u.test(name), 'must not contain control characters');
+  .refine((name) => !/[\p{Cc}\u2028\u2029]/u.test(name), 'must not contain control characters or line breaks');
 
 /** A name that a file, a branch or a header can carry as it is. */
 export const Slug = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 of letters, digits, . _ -');

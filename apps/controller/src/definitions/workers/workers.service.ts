@@ -70,6 +70,7 @@ export class WorkersService {
   async delete(scope: OrgScope, id: string, actor: string): Promise<void> {
     const stored = await this.get(scope, id);
     if (!(await this.workers.delete(scope, id))) throw new ReinsError('worker_not_found');
+    this.bus.publish('definition.changed', { orgId: scope.orgId, kind: 'worker', id });
     await this.record(scope, actor, 'deleted', stored, null);
   }
 
