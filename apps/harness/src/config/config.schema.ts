@@ -1,17 +1,41 @@
 import { z } from 'zod';
 
-const wholeNumber = (consequence: string, min: number, max: number): z.ZodType<number> =>
-  z.coerce
-    .number(`must be a number: ${consequence}`)
-    .int(`must be a whole number: ${consequence}`)
-    .min(min, `must be at least ${min}: ${consequence}`)
-    .max(max, `must be at most ${max}: ${consequence}`);
+/**
+ * One schema each, not a chain of checks: a harness is started for every session, and every link of such a chain is
+ * another schema made at its start.
+ */
+const parsed = <T>(parse: (text: string) => T | { problem: string }) =>
+  z.string().transform((text, context): T => {
+    const value = parse(text);
+    if (typeof value !== 'object' || value === null || !('problem' in value)) return value;
+    context.addIssue({ code: 'custom', message: value.problem });
+    return z.NEVER;
+  });
 
-const flag = (consequence: string): z.ZodType<boolean> =>
-  z
-    .string()
-    .regex(/^(true|1|yes|on|false|0|no|off)$/i, `must be true or false: ${consequence}`)
-    .transform((text) => /^(true|1|yes|on)$/i.test(text));
+const wholeNumber = (consequence: string, min: number, max: number) =>
+  parsed<number>((text) => {
+    const value = Number(text);
+    const fault = Number.isNaN(value)
+      ? 'must be a number'
+      : !Number.isInteger(value)
+        ? 'must be a whole number'
+        : value < min
+          ? `must be at least ${min}`
+          : value > max && `must be at most ${max}`;
+    return fault === false ? value : { problem: `${fault}: ${consequence}` };
+  });
+
+const flag = (consequence: string) =>
+  parsed<boolean>((text) => {
+    if (/^(true|1|yes|on)$/i.test(text)) return true;
+    return /^(false|0|no|off)$/i.test(text) ? false : { problem: `must be true or false: ${consequence}` };
+  });
+
+const healthPort = parsed<number | 'off'>((text) => {
+  if (/^off$/i.test(text)) return 'off';
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  return { problem: 'must be off or a port from 0 to 65535: /health and /metrics would listen nowhere' };
+});
 
 const address = (error: string): z.ZodType<string> => z.url({ protocol: /^https?$/, error });
 
@@ -53,12 +77,7 @@ export const HarnessEnvironment = z.object({
   REINS_MAX_LANES: wholeNumber('it limits how many turns of one session run at once', 1, 256).default(8),
   REINS_DRAIN_SECONDS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 3600).default(10),
   REINS_HEALTH_HOST: z.string().default('127.0.0.1'),
-  REINS_HEALTH_PORT: z
-    .string()
-    .regex(/^(off|\d{1,5})$/i, 'must be off or a port from 0 to 65535: /health and /metrics would listen nowhere')
-    .transform((text) => (/^off$/i.test(text) ? ('off' as const) : Number(text)))
-    .refine((port) => port === 'off' || port <= 65_535, 'must be at most 65535: there are no higher ports')
-    .optional(),
+  REINS_HEALTH_PORT: healthPort.optional(),
   REINS_ALERT_URL: address('must be an http or https address: nobody would hear of an alert').optional(),
   REINS_MANAGED: flag('a harness made for one session behaves differently from one that stays').default(false),
   LOG_LEVEL: z

@@ -38,6 +38,10 @@ describe('parseConnectAnswer', () => {
     expect({ token, expiresInSeconds }).toEqual({ token: 'jwt', expiresInSeconds: 3600 });
   });
 
+  it.each([[0], [-1], ['3600'], [null], [undefined]])('takes %j as no life of the token', (expiresIn) => {
+    expect(parse({ token: 't', expiresIn }).expiresInSeconds).toBe(86_400);
+  });
+
   it('takes the latest answer, instruction in parts, no tools, MCP servers with headers', () => {
     const { configuration } = parse({
       accessToken: 'jwt',
@@ -74,7 +78,7 @@ describe('parseConnectAnswer', () => {
     ['<html>', "the controller's answer is not JSON"],
     ['[]', "the controller's answer is not an object"],
     ['{}', "the controller's answer has no token"],
-    ['{"token":""}', "the controller's answer is not understood: token: is empty"],
+    ['{"token":"","accessToken":7}', "the controller's answer has no token"],
     ['{"token":"t","link":{"url":"http://x"}}', "the controller's answer is not understood: link.namespace:"],
     ['{"token":"t","session":{"id":7}}', "the controller's answer is not understood: session.id:"],
   ])('refuses %s', (body, message) => {

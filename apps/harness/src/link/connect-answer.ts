@@ -1,5 +1,5 @@
 import { ConnectResponse, LinkAddress } from '@reins/shared/link/connect';
-import { z } from 'zod';
+import { type z } from 'zod';
 
 /** Everything the connect answer says apart from the token. */
 export type AgentConfiguration = Omit<
@@ -19,12 +19,6 @@ const AgentConfiguration = ConnectResponse.omit({
   refreshExpiresIn: true,
 }).extend({ link: LinkAddress.optional() });
 
-const TokenFields = z.object({
-  token: z.string().min(1, 'is empty').optional(),
-  accessToken: z.string().min(1, 'is empty').optional(),
-  expiresIn: z.number().positive().optional().catch(undefined),
-});
-
 const AGENT_TOKEN_SECONDS = 24 * 60 * 60;
 
 type Values = Readonly<Record<string, unknown>>;
@@ -42,10 +36,11 @@ export interface ConnectAnswer {
  */
 export function parseConnectAnswer(body: Buffer): ConnectAnswer {
   const answer = parseObject(body);
-  const { token, accessToken, expiresIn = AGENT_TOKEN_SECONDS } = checked(TokenFields, answer);
-  const either = token ?? accessToken;
-  if (either === undefined) throw new Error("the controller's answer has no token");
-  return { token: either, expiresInSeconds: expiresIn, configuration: configurationOf(answer) };
+  const token = textOr(answer.token) || textOr(answer.accessToken);
+  if (token === '') throw new Error("the controller's answer has no token");
+  const { expiresIn } = answer;
+  const expiresInSeconds = typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : AGENT_TOKEN_SECONDS;
+  return { token, expiresInSeconds, configuration: configurationOf(answer) };
 }
 
 export function parseConfiguration(body: Buffer): AgentConfiguration {

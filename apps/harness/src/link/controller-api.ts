@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { RotateResponse } from '@reins/shared/api/enrollment';
 import { type ConnectRequest } from '@reins/shared/link/connect';
 import { type Heartbeat } from '@reins/shared/link/frames';
 import { LINK } from '@reins/shared/link/limits';
@@ -89,6 +88,8 @@ export class ControllerApi {
   async rotateSecret(signal: AbortSignal): Promise<string> {
     const options = { method: 'POST', body: JSON.stringify({ secret: this.agentSecret }), signal } as const;
     const answer = await this.sendAuthorized('rotate', this.agentUrl('credentials/rotate'), options);
+    // Loaded here because few harnesses ever need it and its schemas are many.
+    const { RotateResponse } = await import('@reins/shared/api/enrollment');
     const { secret } = RotateResponse.parse(JSON.parse(answer.body.toString('utf8')));
     this.options.secrets.add(secret);
     this.agentSecret = secret;
