@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { storedJson } from '@reins/shared/api/stored-json';
 import { type ToolView } from '@reins/shared/api/tools';
 import { z } from 'zod';
 import { type AgentPrincipal, scopeOf } from '../access/principal';
@@ -26,7 +27,7 @@ const PROTOCOL_VERSIONS = ['2025-11-25', '2025-06-18'] as const;
 const InitializeParams = z.object({ protocolVersion: z.string().optional() }).default({});
 const CallParams = z.object({
   name: z.string().min(1),
-  arguments: z.record(z.string(), z.unknown()).default({}),
+  arguments: storedJson({ maxDepth: 64, maxBytes: 1024 * 1024, anyKeys: true }).default({}),
 });
 
 /** Who asks, with what, and until when. */
