@@ -32,6 +32,8 @@ const NAMES = [
 /** CI installs it; elsewhere the test reports itself as skipped. */
 const hasShellcheck = spawnSync('shellcheck', ['--version']).status === 0;
 
+const hasSystemdAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+
 interface Beat {
   url: string | undefined;
   authorization: string | undefined;
@@ -160,6 +162,27 @@ describe('nodeInstallScript', () => {
     await run(withoutSystemd(script('n')), { PATH: `${home}:${process.env.PATH}` });
     expect(readFileSync(seen, 'utf8')).toContain('/heartbeat');
     expect(readFileSync(seen, 'utf8')).not.toContain(TOKEN);
+  });
+
+  it('S14 sets up a timer that systemd understands, and asks systemd to start it', async () => {
+    // Stand-ins for the machine's own programs: no test may install a service on the machine it runs on.
+    const asked = join(home, 'asked');
+    const programs = { systemctl: `#!/bin/sh\necho "$@" >> ${asked}\n`, id: '#!/bin/sh\necho 0\n' };
+    for (const [name, text] of Object.entries(programs)) writeFileSync(join(home, name), text, { mode: 0o755 });
+    const withSystemd = script(`it's $(touch pwned)`).replace('-d /run/systemd/system', '-d /');
+    const { code, stderr } = await run(withSystemd, { PATH: `${home}:${process.env.PATH}` });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const unit = `reins-node-${NODE_ID}`;
+    expect(readFileSync(asked, 'utf8')).toBe(`daemon-reload\nenable --now ${unit}.timer\n`);
+    const units = ['service', 'timer'].map((kind) => join(home, `${unit}.${kind}`));
+    for (const path of units) expect(statSync(path).mode & 0o777).toBe(0o644);
+    expect(readFileSync(units[0] ?? '', 'utf8')).toContain(`ExecStart=${home}/node/heartbeat\n`);
+    expect(readFileSync(units[1] ?? '', 'utf8')).toContain('OnUnitActiveSec=60\n');
+    if (hasSystemdAnalyze) {
+      const verified = spawnSync('systemd-analyze', ['verify', ...units], { encoding: 'utf8' });
+      expect(verified.stderr.split('\n').filter((line) => line.includes(unit))).toEqual([]);
+      expect(verified.status).toBe(0);
+    }
   });
 
   it('fails where the controller refuses the heartbeat', async () => {
