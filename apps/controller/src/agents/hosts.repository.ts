@@ -22,6 +22,7 @@ const FIELDS = [
   'heartbeat',
   'lastHeartbeatAt',
   'beatEveryMs',
+  'createdAt',
 ] as const satisfies readonly (keyof AgentDocument)[];
 const PROJECTION = Object.fromEntries(FIELDS.map((field) => [field, 1]));
 
@@ -69,6 +70,12 @@ export class HostsRepository extends TenantRepository<AgentDocument> {
       { $addToSet: { boundSessions: sessionId } },
     );
     return claimed !== undefined;
+  }
+
+  /** The session is there, whatever its place says: it is counted again. */
+  async restore(scope: OrgScope, id: string, sessionId: string): Promise<boolean> {
+    const filter = { _id: id, type: 'autonomous', isDeleted: false, boundSessions: { $ne: sessionId } } as const;
+    return (await this.updateOne(scope, filter, { $addToSet: { boundSessions: sessionId } })) !== undefined;
   }
 
   /** Gives the session's place back, wherever it has one; false where it had none. */

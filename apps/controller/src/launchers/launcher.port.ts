@@ -24,8 +24,8 @@ export interface LaunchRequest {
   credentials?: { agentId: string; secret: string };
   session: HostRequest;
   /**
-   * For launchers that choose an agent: makes it the session's. False: the session wants no harness any more, or has
-   * one, so the choice is to be taken back.
+   * For launchers that choose an agent: makes it the session's. True also where it is that already, so that of two that
+   * try at once neither undoes the other. False: the session has another, or wants none any more.
    */
   assign: (agentId: string) => Promise<boolean>;
 }

@@ -72,15 +72,15 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
     await this.repair();
   }
 
-  /** The oldest first. Of those that ask for the same, the first that finds nobody speaks for the rest. */
+  /** The oldest first. Of those that ask for the same, the first that finds nobody speaks for all who know why. */
   private async placeWaiting(): Promise<void> {
-    const unmet = new Set<string>();
+    const unmet = new Map<string, string>();
     for (const session of await this.sessions.onTheirWay('provisioning')) {
       const wish = wishOf(session);
-      if (unmet.has(wish)) continue;
+      const known = unmet.get(wish);
+      if (known !== undefined && session.statusReason?.message === known) continue;
       const waitsFor = await this.lifecycle.place(orgScope(session.orgId), session);
-      // What a session was just told is told to the others as well, once.
-      if (waitsFor !== undefined && session.statusReason?.message === waitsFor) unmet.add(wish);
+      if (waitsFor !== undefined) unmet.set(wish, waitsFor);
     }
   }
 

@@ -69,7 +69,9 @@ export class SessionLifecycle {
           agentId: session.agentId,
           refusedBy: refusedBy(session, Date.now()),
         },
-        assign: (agentId) => this.sessions.assignHost(scope, sessionId, launchId, agentId),
+        assign: async (agentId) =>
+          (await this.sessions.assignHost(scope, sessionId, launchId, agentId)) ||
+          (await this.sessions.isAssigned(scope, sessionId, launchId, agentId)),
       });
       if ('waitingFor' in launched) return await this.waits(scope, session, launchId, launched.waitingFor);
       if (launcher.startsHarness) await this.sessions.setPhase(scope, sessionId, 'connecting', ['provisioning']);

@@ -46,10 +46,11 @@ function contradiction(said: readonly string[]): ReinsError {
 
 /** What their launcher is told of sessions that should have a harness. */
 export function expectedOf(launched: readonly SessionDocument[]): ExpectedLaunch[] {
-  return launched.map(({ _id, orgId, launchId, agentId }) => ({
+  return launched.map(({ _id, orgId, launchId, agentId, launcher, phase }) => ({
     orgId,
     sessionId: _id,
     launchId: launchId ?? '',
-    agentId,
+    // One that waits for its host has no place there yet.
+    agentId: launcher === 'external' && phase === 'provisioning' ? null : agentId,
   }));
 }

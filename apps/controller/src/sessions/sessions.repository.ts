@@ -138,6 +138,12 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
     return assigned !== undefined;
   }
 
+  /** Whether this launch has given the session to the agent. */
+  async isAssigned(scope: OrgScope, id: string, launchId: string, agentId: string): Promise<boolean> {
+    const found = await this.findOne(scope, { _id: id, launchId, agentId, phase: { $nin: [null, 'provisioning'] } });
+    return found !== undefined;
+  }
+
   /** Its host did not take it: it waits for another one again, or for the same where it is bound to it. */
   async withdrawHost(
     scope: OrgScope,

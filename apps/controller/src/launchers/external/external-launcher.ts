@@ -24,6 +24,14 @@ const TRIES = 20;
 /** Those take no session, now or later, until somebody changes them; a busy one is waited for. */
 const CLOSED_STATUSES: ReadonlySet<string> = new Set(['suspended', 'inactive']);
 
+interface Place {
+  orgId: string;
+  agentId: string;
+  sessionId: string;
+}
+
+const keyOf = ({ agentId, sessionId }: Place): string => `${agentId}/${sessionId}`;
+
 /**
  * Sessions on autonomous agents that are connected already: nothing is started, a host is chosen and one of its places
  * taken. The harness learns of it over its link.
@@ -36,7 +44,8 @@ export class ExternalLauncher extends Launcher {
   /** One choice at a time sees the places of the one before, so that load spreads as the mode says. */
   private readonly turn = new Slots(1);
   private listener: FactListener = async () => undefined;
-  private strayPlaces: ReadonlySet<string> = new Set();
+  /** Places that looked wrong at the last look. */
+  private doubtful: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly hosts: HostsRepository,
@@ -70,21 +79,35 @@ export class ExternalLauncher extends Launcher {
     await this.listener({ orgId, sessionId, launchId, kind: 'unbound', ...unknown, message: reason });
   }
 
-  /** Frees places that a crash left taken: those that were nobody's at the look before as well. */
+  /**
+   * Frees places that are held for nobody, and counts sessions that lost theirs: what a crash may leave. Only what was so
+   * at the look before as well, for what is just under way looks the same.
+   */
   async reconcile(expected: readonly ExpectedLaunch[]): Promise<void> {
-    const hostOfSession = new Map(expected.map(({ sessionId, agentId }) => [sessionId, agentId]));
-    const stray = new Set<string>();
-    for (const { _id, orgId, boundSessions } of await this.hosts.withSessions()) {
-      for (const sessionId of boundSessions.filter((id) => hostOfSession.get(id) !== _id)) {
-        const place = `${_id}/${sessionId}`;
-        if (!this.strayPlaces.has(place)) stray.add(place);
-        else if (await this.hosts.release(orgScope(orgId), sessionId, _id)) {
-          this.logger.warn({ agentId: _id, sessionId }, 'a place was held for a session that is not there; it is free');
-          this.bus.publish('host.available', { orgId });
-        }
+    const held = (await this.hosts.withSessions()).flatMap(({ _id, orgId, boundSessions }) =>
+      boundSessions.map((sessionId) => ({ orgId, agentId: _id, sessionId })),
+    );
+    const wanted = expected.flatMap(({ orgId, sessionId, agentId }) =>
+      agentId === null ? [] : [{ orgId, agentId, sessionId }],
+    );
+    const [heldKeys, wantedKeys] = [new Set(held.map(keyOf)), new Set(wanted.map(keyOf))];
+    const stray = held.filter((place) => !wantedKeys.has(keyOf(place)));
+    const missing = wanted.filter((place) => !heldKeys.has(keyOf(place)));
+    const before = this.doubtful;
+    this.doubtful = new Set([...stray, ...missing].map(keyOf));
+    for (const place of stray.filter((doubtful) => before.has(keyOf(doubtful)))) await this.free(place);
+    for (const place of missing.filter((doubtful) => before.has(keyOf(doubtful)))) {
+      const { orgId, agentId, sessionId } = place;
+      if (await this.hosts.restore(orgScope(orgId), agentId, sessionId)) {
+        this.logger.warn(place, 'a session had lost its place on its host; it is counted again');
       }
     }
-    this.strayPlaces = stray;
+  }
+
+  private async free(place: Place): Promise<void> {
+    if (!(await this.hosts.release(orgScope(place.orgId), place.sessionId, place.agentId))) return;
+    this.logger.warn(place, 'a place was held for a session that is not there; it is free');
+    this.bus.publish('host.available', { orgId: place.orgId });
   }
 
   async close(): Promise<void> {

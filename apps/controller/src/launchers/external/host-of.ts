@@ -11,6 +11,7 @@ export function hostOf(agent: HostDocument, now: number): Host {
   return {
     id: _id,
     name,
+    enrolledAt: agent.createdAt.getTime(),
     status,
     acceptsSessions,
     isConnected: agent.online && agent.connectedAt !== null && agent.socketClosedAt === undefined,

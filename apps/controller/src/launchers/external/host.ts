@@ -2,6 +2,8 @@
 export interface Host {
   id: string;
   name: string;
+  /** Milliseconds since 1970; ids made within a second do not tell who was first. */
+  enrolledAt: number;
   status: string;
   acceptsSessions: boolean;
   /** Its harness is connected, as far as its presence says. */

@@ -8,6 +8,7 @@ import { ranked } from './selection';
 const host = (id: string, more: Partial<Host> = {}): Host => ({
   id,
   name: `host-${id}`,
+  enrolledAt: 0,
   status: 'active',
   acceptsSessions: true,
   isConnected: true,
@@ -85,6 +86,12 @@ describe('the order of hosts', () => {
     for (const mode of ['select:min:gpu', 'select:first_success:gpu', 'select:first_success:constructor']) {
       expect([...order(three, mode)].sort().join('')).toBe('abc');
     }
+  });
+
+  it('the order of enrolment is by time, not by id', () => {
+    const hosts = [host('a', { enrolledAt: 3 }), host('b', { enrolledAt: 1 }), host('c', { enrolledAt: 2 })];
+    expect(order(hosts, 'first')).toBe('bca');
+    expect(order(hosts, 'last')).toBe('acb');
   });
 
   it('leaves the given list as it is', () => {

@@ -7,12 +7,11 @@ import { type Host } from './host';
 const LOAD_METRICS = ['activeSessions', 'queueDepth', 'cpu'] as const;
 
 /**
- * The hosts that may be given the session, best first. Hosts come in the order of their enrolment, which is the order of
- * their ids. Throws placement_ambiguous where `exact` finds more than one.
+ * The hosts that may be given the session, best first. Those that are equal come in the order in which they were enrolled. Throws placement_ambiguous where `exact` finds more than one.
  */
 export function ranked(hosts: readonly Host[], mode: string, rng: Rng): Host[] {
   const selection = parseSelectionMode(mode) ?? { mode: 'random' };
-  const enrolled = [...hosts].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  const enrolled = [...hosts].sort((a, b) => a.enrolledAt - b.enrolledAt || (a.id < b.id ? -1 : 1));
   switch (selection.mode) {
     case 'first':
       return enrolled;
