@@ -102,9 +102,14 @@ export class BridgeRunner {
     const { signal } = this.stopped;
     const stop = (): void => lose(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    let patience = new AbortController();
+    let patience: AbortController | undefined;
+    const calm = (): void => {
+      patience?.abort();
+      patience = undefined;
+    };
+    /** Counts from the first word of trouble: a library may say every half second that it tries again. */
     const runOut = (why: string): void => {
-      patience.abort();
+      if (patience !== undefined) return;
       patience = new AbortController();
       void this.options.clock.sleep(this.times.connectMs, patience.signal).then(
         () => lose(new Error(why)),
@@ -114,7 +119,7 @@ export class BridgeRunner {
     let isOver = false;
     const running = (): void => {
       if (isOver) return;
-      patience.abort();
+      calm();
       this.runningSince ??= this.options.clock.monotonic();
       if (this.now.state !== 'running') this.options.log.info('bridge running');
       this.now = { state: 'running' };
@@ -143,7 +148,7 @@ export class BridgeRunner {
       return error;
     } finally {
       isOver = true;
-      patience.abort();
+      calm();
       signal.removeEventListener('abort', stop);
       this.current = undefined;
       await bridge?.stop().catch((error: unknown) => {

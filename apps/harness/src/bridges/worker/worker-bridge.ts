@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import {
   type Bridge,
@@ -135,6 +136,9 @@ function errorOf({ message, refused }: Fault): Error {
 function workerEntry(): { file: string; execArgv: string[] } {
   // This module may be in a chunk of its own beside the bundle.
   if (!__filename.endsWith('.ts')) return { file: join(__dirname, 'main.js'), execArgv: [] };
-  const tsx = createRequire(__filename).resolve('tsx/cjs');
-  return { file: join(__dirname, 'worker-main.ts'), execArgv: ['--require', tsx] };
+  const { resolve } = createRequire(__filename);
+  // For what is required and for what is imported; a thread has to be told of the latter itself.
+  const api = pathToFileURL(resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
+  const hook = `data:text/javascript,import { register } from ${JSON.stringify(api)}; register();`;
+  return { file: join(__dirname, 'worker-main.ts'), execArgv: ['--require', resolve('tsx/cjs'), '--import', hook] };
 }
