@@ -41,6 +41,8 @@ export class HostedSessions {
   private readonly nextEvents = new Map<string, number>();
   /** Those that were given away and are not out yet: their folder is still in use. */
   private readonly leaving = new Map<string, Promise<void>>();
+  /** Those whose folder was made for an attempt that failed. */
+  private readonly neverReady = new Set<string>();
   private isClosed = false;
   private helloAt = 0;
   private helloSessions: ReadonlySet<string> = new Set();
@@ -146,8 +148,9 @@ export class HostedSessions {
     // Should the session come back to this process, its numbers go on: the controller drops those it has seen.
     this.nextEvents.set(session.id, session.channel.out.next);
     await session.close();
-    if (!remove) return;
-    if (session.mayBeRemoved) await this.removeFolders(session.id);
+    const isWorthless = this.neverReady.delete(session.id);
+    if (!remove && !isWorthless) return;
+    if (isWorthless || session.mayBeRemoved) await this.removeFolders(session.id);
     else
       this.options.log.warn('the folder of an ended session is kept: its work was not pushed', {
         sessionId: session.id,
@@ -212,11 +215,11 @@ export class HostedSessions {
     this.options.log.error('the workspace could not be made', { sessionId: session.id, reason: message });
     await session.flush();
     if (isManaged) return this.options.onHopeless(message);
-    await this.tellFailed(session.id, message);
-    if (this.sessions.get(session.id) !== session) return;
-    await this.unbind(session.id, message);
     // Nothing was in it before this attempt, and nobody will come back for what the attempt left.
-    if (isNew && !this.sessions.has(session.id)) await this.removeFolders(session.id);
+    if (isNew) this.neverReady.add(session.id);
+    await this.tellFailed(session.id, message);
+    // The controller may have taken it away by now, as its answer to this.
+    if (this.sessions.get(session.id) === session) await this.unbind(session.id, message);
   }
 
   /** Without a connection it need not be told: the next welcome names the session, and it fails again. */
