@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type ByeReason } from '@reins/shared/link/frames';
+import { outsideRequest } from '../common/request-context';
 import { Background } from './background';
 
 /**
@@ -47,7 +48,7 @@ export class Bus {
 
   publish<T extends BusTopic>(topic: T, message: BusMessages[T]): void {
     for (const handler of this.handlers.get(topic) ?? []) {
-      this.background.start(`a subscriber of ${topic}`, async () => handler(message));
+      outsideRequest(() => this.background.start(`a subscriber of ${topic}`, async () => handler(message)));
     }
   }
 

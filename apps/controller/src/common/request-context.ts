@@ -20,6 +20,11 @@ export function noteCaller(principal: string): void {
   if (context !== undefined) context.principal = principal;
 }
 
+/** Runs what a request only happens to set off, and what others may join: nothing of it is done in its name. */
+export function outsideRequest<T>(work: () => T): T {
+  return storage.exit(work);
+}
+
 /** Undefined outside of requests: in loops, and in what comes over the harness link. */
 export function requestContext(): Readonly<RequestContext> | undefined {
   return storage.getStore();

@@ -2,7 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { idFloor } from '@reins/shared/ids';
 import { startInterval } from '@reins/shared/util';
 import { type Response } from 'express';
-import { type OrgScope } from '../../access/principal';
+import { LiveAccess } from '../../access/live-access';
+import { type OrgScope, type Principal, scopeOf } from '../../access/principal';
 import { Bus } from '../../bus/bus';
 import { Config } from '../../config/config';
 import { SseStream } from '../../events/sse-stream';
@@ -25,12 +26,15 @@ export class AgentEventStreams {
     private readonly events: AgentEventsRepository,
     private readonly bus: Bus,
     private readonly config: Config,
+    private readonly access: LiveAccess,
   ) {}
 
-  /** Streams what follows the cursor, or what happens from now on, until the viewer leaves. */
-  follow(scope: OrgScope, cursor: string | undefined, response: Response): void {
+  /** Streams what follows the cursor, or what happens from now on, until the viewer leaves or its credentials end. */
+  follow(viewer: Principal, cursor: string | undefined, response: Response): void {
     const { SSE_PING_MS: pingMs, SSE_BACKLOG_BYTES: backlogBytes } = this.config.env;
     const stream = new SseStream(response, { pingMs, backlogBytes });
+    this.access.hold(viewer, () => stream.close(), stream.signal);
+    const scope = scopeOf(viewer);
     const reader = new EventReader(this.events, scope, cursor ?? idFloor('agentEvent', Date.now()));
     const send = async (since: string): Promise<void> => {
       for await (const event of reader.read(since, stream.signal)) {

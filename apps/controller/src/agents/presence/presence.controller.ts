@@ -42,7 +42,7 @@ export class PresenceController {
     @Headers(HEADERS.lastEventId) lastEventId: string | undefined,
     @Res() response: Response,
   ): void {
-    this.streams.follow(scopeOf(caller), cursorOf(lastEventId), response);
+    this.streams.follow(caller, cursorOf(lastEventId), response);
   }
 
   @Get(':id/events')
