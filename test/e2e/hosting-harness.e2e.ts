@@ -200,7 +200,8 @@ describe('the folder of a hosted session', () => {
     await api.must('DELETE', `/sessions/${one.id}`);
     await api.until(one.id, 'ended');
     await eventually(async () => expect(existsSync(folderOf(host, one.id))).toBe(false));
-    expect(existsSync(join(host.folder, '.reins', 'sessions', one.id))).toBe(false);
+    const state = join(host.folder, '.reins', 'sessions', one.id);
+    await eventually(async () => expect(existsSync(state)).toBe(false));
     expect(existsSync(join(folderOf(host, two.id), 'file'))).toBe(true);
     expect(host.harness.status.sessions).toBe(1);
   });
