@@ -179,6 +179,16 @@ describe('instructions', () => {
     expect((await owner.get(`/instructions/${_id}`)).body).toMatchObject({ name: INSTRUCTION.name });
   });
 
+  it('S4 the name of an organisation is compared as a whole, spaces and all', async () => {
+    const [first, second] = [`${org} a`, `${org} b`];
+    const ours = await controller.user(first);
+    const { _id } = await made<InstructionView>(ours, '/instructions', INSTRUCTION);
+    await ours.get(`/instructions/${_id}`).expect(200);
+    for (const other of [second, org, `${first} `, `${first} ${_id}`]) {
+      await (await controller.user(other)).get(`/instructions/${_id}`).expect(404);
+    }
+  });
+
   it('are read by viewers and written by editors', async () => {
     const { _id } = await create();
     const path = `/instructions/${_id}`;
