@@ -61,8 +61,8 @@ afterAll(async () => {
   mongoose.set('debug', false);
 }, 60_000);
 
-describe('S4', () => {
-  it('every query of every route names the organisation of its caller, and no other', async () => {
+describe('tenancy', () => {
+  it('S4 every query of every route names the organisation of its caller, and no other', async () => {
     const orgs = [newOrg(), newOrg()];
     for (const org of orgs) await useEverything(org);
 
@@ -86,7 +86,46 @@ describe('S4', () => {
     expect([...new Set(wrong)].filter((name) => !Object.hasOwn(UNSCOPED_QUERIES, name))).toEqual([]);
   });
 
-  it('no repository is left out of the list of methods without a tenant', () => {
+  it('S3 no query of a list widens it to another organisation', async () => {
+    const [mine, theirs] = [newOrg(), newOrg()];
+    const mark = `of-${theirs}`;
+    const [reader, stranger] = [await callerOf(mine), await callerOf(theirs)];
+    const worker = await stranger.worker('javascript', { description: mark });
+    const { id } = await stranger.session(worker, { breadcrumbs: [mark] });
+    await stranger.must('POST', '/agents', { ...AGENT, name: mark });
+    await stranger.must('POST', '/nodes', { name: mark, role: ['worker'] });
+    await stranger.must('POST', '/instructions', { name: mark, systemPrompt: 'be of help' });
+    await stranger.must('POST', '/admin/api-keys', { name: mark });
+    await stranger.must('POST', '/admin/token-revocations', { userId: mark });
+
+    const lists = (await everyRoute(reader)).filter(([method, path]) => method === 'GET' && !path.includes('{'));
+    const widening = ['orgId', 'owner.orgId', 'filter[orgId]', 'filter[owner.orgId]', 'filter[owner][orgId]'];
+    const queries = [
+      ...widening.flatMap((name) => [`${name}=${theirs}`, `${name}[$ne]=${mine}`, `${name}[$exists]=true`]),
+      `filter[$or][0][orgId]=${theirs}`,
+      `filter[$where]=1`,
+      `filter[name][$regex]=.`,
+      `filter[_id]=${id}`,
+      `$or[0][orgId]=${theirs}`,
+      `__proto__[orgId]=${theirs}`,
+      `scope=public&orgId=${theirs}`,
+    ];
+    expect(lists.length).toBeGreaterThan(12);
+    for (const [, path] of lists) {
+      for (const query of queries) {
+        const { status, body } = await reader.call('GET', `${path}?${query}`);
+        expect({ path, query, fine: status < 500 && ![401, 403].includes(status) }).toMatchObject({ fine: true });
+        expect({ path, query, seen: JSON.stringify(body).includes(mark) }).toEqual({ path, query, seen: false });
+      }
+    }
+    // The mark is there to be seen by those whose it is.
+    const own = await Promise.all(
+      lists.map(async ([, path]) => JSON.stringify((await stranger.call('GET', path)).body)),
+    );
+    expect(own.filter((body) => body.includes(mark)).length).toBeGreaterThanOrEqual(6);
+  });
+
+  it('S4 no repository is left out of the list of methods without a tenant', () => {
     const providers = [...controller.app.get(ModulesContainer).values()].flatMap((module) => [
       ...module.providers.values(),
     ]);
@@ -116,13 +155,16 @@ function nameOf({ collection, method, args }: Query): string {
     .join(',')})`;
 }
 
+async function callerOf(org: string, token?: string): Promise<ApiClient> {
+  const bearer = token ?? (await controller.sign({ sub: 'owner', roles: ['organization.owner'], orgId: org }));
+  return new ApiClient(controller.url, { Authorization: `Bearer ${bearer}`, 'X-Correlation-Id': org });
+}
+
 const AGENT = { name: 'a', description: 'd', status: 'active', type: 'autonomous', secret: 'the secret of this agent' };
 
 /** Calls every route of the API as each kind of caller, with ids that exist and ids that do not. */
 async function useEverything(org: string): Promise<void> {
-  const client = (token: string): ApiClient =>
-    new ApiClient(controller.url, { Authorization: `Bearer ${token}`, 'X-Correlation-Id': org });
-  const owner = client(await controller.sign({ sub: 'owner', roles: ['organization.owner'], orgId: org }));
+  const owner = await callerOf(org);
 
   const worker = await owner.worker();
   const { id } = await owner.session(worker);
@@ -154,7 +196,7 @@ async function useEverything(org: string): Promise<void> {
 
   const routes = await everyRoute(owner);
   for (const token of [key.key, viewer.token, nodeToken.token, harness.configuration.token]) {
-    const caller = client(token);
+    const caller = await callerOf(org, token);
     for (const [method, path] of routes)
       if (method === 'GET') await caller.call(method, filled(path, id, agent._id, node._id));
   }
