@@ -212,6 +212,22 @@ describe('the token', () => {
     await expect(lone.exit).resolves.toMatchObject({ code: 1, alert: 'agent.not_found' });
   });
 
+  it('that cannot be renewed for the moment is asked for every few seconds, and nothing falls back', async () => {
+    const peer = await reins();
+    const lone = loneHarness({ AIWM_BASE_URL: peer.url });
+    await lone.until('connected', () => lone.harness.status.connected);
+    for (let i = 0; i < 6; i++) peer.refuseConnect.push({ status: 503, body: { message: 'starting' } });
+    await lone.clock.advance(23 * HOUR_MS);
+    for (const ms of [1000, 2000, 4000, 5000, 5000, 5000]) {
+      await lone.clock.untilAsleepFor(ms);
+      await lone.clock.advance(ms);
+    }
+    await lone.until('renewed', () => lone.count('aiwm_token_refresh_total') === 1);
+    expect(lone.count('aiwm_connection_failure_total')).toBe(6);
+    expect(lone.harness.status).toMatchObject({ connected: true, mode: 'remote' });
+    expect(lone.logged('working from local configuration until the controller can be reached')).toEqual([]);
+  });
+
   it('that expired before its time is replaced at the handshake', async () => {
     const peer = await reins();
     peer.refuseHandshake.push({ code: 'token_expired' });
@@ -237,6 +253,33 @@ describe('the token', () => {
   });
 });
 
+describe('a request over HTTP', () => {
+  it('that is refused because the agent is gone stops the harness', async () => {
+    const peer = await reins();
+    const lone = loneHarness({ AIWM_BASE_URL: peer.url });
+    await lone.until('connected', () => lone.harness.status.connected);
+    peer.refuseConfig.push({ status: 401, body: { code: 'token_revoked', message: 'revoked' } });
+    peer.refuseConnect.push({ status: 404, body: { message: 'gone' } });
+    peer.socket.emit('wake', { configVersion: 'v2' });
+    await expect(lone.exit).resolves.toMatchObject({ code: 1, alert: 'agent.not_found' });
+  });
+
+  it('that repeats a token of the settings or of an MCP server puts it into no log line', async () => {
+    const server = await aiwm();
+    const tokens = ['value-of-the-flat-oauth-token', 'value-of-the-nested-telegram-token', 'value-of-the-mcp-token'];
+    const [flat, nested, mcp] = tokens;
+    server.configuration = {
+      settings: { claude_oauthToken: flat, telegram: { token: nested } },
+      mcpServers: { Builtin: { type: 'http', url: 'http://x', headers: { Authorization: `Bearer ${mcp}` } } },
+    };
+    server.script['heartbeat'] = [{ status: 500, body: { message: tokens.join(' and ') } }];
+    const lone = loneHarness({ AIWM_BASE_URL: server.url });
+    await lone.until('the failure', () => lone.logged('heartbeat failed').length === 1);
+    expect(lone.logged('heartbeat failed')[0]).toMatchObject({ reason: 'value-of-t… and value-of-t… and value-of-t…' });
+    for (const token of tokens) expect(lone.lines.join('')).not.toContain(token);
+  });
+});
+
 describe('a controller that was there once', () => {
   it('leaves its configuration behind while the harness looks for it every few seconds', async () => {
     const peer = await reins();
@@ -252,7 +295,11 @@ describe('a controller that was there once', () => {
     }
     expect(lone.harness.status).toMatchObject({ phase: 'working', mode: 'remote', connected: false });
     expect(lone.harness.agent.configuration().settings['claude_model']).toBe('theirs');
-    expect(lone.count('aiwm_heartbeat_failure_total')).toBeGreaterThan(0);
+    // Every one that was due counts, not only the one that was under way.
+    const missed = lone.count('aiwm_heartbeat_failure_total');
+    expect(missed).toBeGreaterThan(0);
+    await lone.clock.advance(1000);
+    await lone.until('missed ones', () => lone.count('aiwm_heartbeat_failure_total') > missed + 1);
     expect(lone.clock.waits.every((ms) => ms <= 10_000 || ms >= HOUR_MS)).toBe(true);
   });
 });
