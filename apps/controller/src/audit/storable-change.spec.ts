@@ -20,9 +20,14 @@ describe('storableChange', () => {
     const key = `rk_${'A'.repeat(43)}`;
     const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl';
     const hash = `$2b$10$${'a'.repeat(53)}`;
-    const after = { settings: { discord_token: 'd' }, text: `use ${key} or ${jwt}, not ${hash}`, list: [key] };
+    const list = [key, `rv_${'B'.repeat(43)}`, `re_${'-_C'.repeat(15)}`];
+    const after = { settings: { discord_token: 'd' }, text: `use ${key} or ${jwt}, not ${hash}`, list };
     const { after: stored } = storableChange(null, after);
-    expect(stored).toEqual({ settings: { discord_token: '***' }, text: 'use *** or ***, not ***', list: ['***'] });
+    expect(stored).toEqual({
+      settings: { discord_token: '***' },
+      text: 'use *** or ***, not ***',
+      list: ['***', '***', '***'],
+    });
   });
 
   it('shows that a secret changed without showing it', () => {

@@ -10,7 +10,7 @@ export interface StorableChange {
 /** Longer texts are cut: the trail tells that an instruction changed and how it began, not the whole of it twice. */
 const MOST_CHARACTERS = 4_096;
 const CREDENTIAL =
-  /\b(?:rk|rv|rt)_[A-Za-z0-9_-]{20,}|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}/g;
+  /\b(?:rk|rv|re)_[A-Za-z0-9_-]{20,}|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}/g;
 
 /** The fields that differ, fit for storing: as JSON has them, secrets masked, long texts cut. */
 export function storableChange(before: object | null | undefined, after: object | null | undefined): StorableChange {
