@@ -4,7 +4,7 @@ import { loadDriver } from '../drivers/registry';
 import { type Bridge } from './bridge.port';
 import { bridgeScene, type BridgeScene, endScenes, until } from './testing/bridge-scene';
 import { untilAborted } from './testing/scripted-agent';
-import { GROUP, OTHER_GROUP, TELEGRAM_TOKEN, TelegramStandIn } from './testing/telegram-standin';
+import { GROUP, OTHER_GROUP, TELEGRAM_TOKEN, TelegramStandIn } from '../../../../test/support/telegram-standin';
 
 let telegram: TelegramStandIn;
 

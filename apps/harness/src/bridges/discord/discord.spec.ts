@@ -1,5 +1,5 @@
 import { bridgeScene, type BridgeScene, endScenes, until } from '../testing/bridge-scene';
-import { CHANNEL, DiscordStandIn, OTHER_CHANNEL, THREAD, TOKEN } from '../testing/discord-standin';
+import { CHANNEL, DiscordStandIn, OTHER_CHANNEL, THREAD, TOKEN } from '../../../../../test/support/discord-standin';
 
 let discord: DiscordStandIn;
 

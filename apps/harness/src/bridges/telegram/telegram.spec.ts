@@ -1,5 +1,5 @@
 import { bridgeScene, type BridgeScene, endScenes, until } from '../testing/bridge-scene';
-import { GROUP, OTHER_GROUP, TELEGRAM_TOKEN, TelegramStandIn } from '../testing/telegram-standin';
+import { GROUP, OTHER_GROUP, TELEGRAM_TOKEN, TelegramStandIn } from '../../../../../test/support/telegram-standin';
 
 let telegram: TelegramStandIn;
 

@@ -1,7 +1,7 @@
 import { type BridgeName } from '../bridge.port';
 import { bridgeScene, type BridgeScene, endScenes, until } from '../testing/bridge-scene';
-import { CHANNEL, DiscordStandIn, TOKEN } from '../testing/discord-standin';
-import { GROUP, TELEGRAM_TOKEN, TelegramStandIn } from '../testing/telegram-standin';
+import { CHANNEL, DiscordStandIn, TOKEN } from '../../../../../test/support/discord-standin';
+import { GROUP, TELEGRAM_TOKEN, TelegramStandIn } from '../../../../../test/support/telegram-standin';
 import { WorkerBridge } from './worker-bridge';
 
 let discord: DiscordStandIn;
