@@ -13,6 +13,10 @@ function openApiDocument(app: INestApplication): OpenAPIObject {
     .setDescription('A controller for coding-agent harnesses')
     .setVersion(VERSION)
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A token or an API key' })
+    .addApiKey(
+      { type: 'apiKey', in: 'query', name: 'access_token', description: 'A viewer token, where headers cannot be set' },
+      'viewerToken',
+    )
     .addSecurityRequirements('bearer')
     .build();
   return addErrorAnswers(cleanupOpenApiDoc(SwaggerModule.createDocument(app, base)));

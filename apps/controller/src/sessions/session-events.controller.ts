@@ -1,5 +1,5 @@
 import { Controller, Get, Headers, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { HEADERS } from '@reins/shared/api/common';
 import { EventsQuery } from '@reins/shared/api/sessions';
 import { ReinsError } from '@reins/shared/errors';
@@ -29,11 +29,8 @@ export class SessionEventsController {
 
   @Get('events')
   @ViewerRoute({ tokenInQuery: true })
-  @ApiQuery({
-    name: 'access_token',
-    required: false,
-    description: 'A viewer token, for clients that cannot set headers',
-  })
+  @ApiSecurity('bearer')
+  @ApiSecurity('viewerToken')
   @ApiOperation({ summary: "A session's whole event log: followed by SSE, or one page with follow=false" })
   @ApiProduces('text/event-stream', 'application/json')
   async events(
