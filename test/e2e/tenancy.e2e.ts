@@ -11,7 +11,7 @@ import { ApiClient, credentialsOf } from '../support/api-client';
 import { endOf, ScriptedHarness, textOf } from '../support/scripted-harness';
 import { boot, type Booted, newOrg } from './callers';
 import { replayed } from './session-viewers';
-import { WITHOUT_SCOPE } from './unscoped-methods';
+import { SCOPE_IS_FORGEABLE, WITHOUT_SCOPE } from './unscoped-methods';
 
 const HARNESS_COMMAND = JSON.stringify([process.execPath, join(__dirname, '../support/idle-harness.mjs')]);
 
@@ -133,6 +133,7 @@ describe('tenancy', () => {
       providers.flatMap(({ instance }) => (instance instanceof TenantRepository ? [instance.constructor.name] : [])),
     );
     expect(repositories.size).toBeGreaterThan(15);
+    expect(SCOPE_IS_FORGEABLE).toBe(false);
     expect([...repositories].filter((name) => !Object.hasOwn(WITHOUT_SCOPE, name))).toEqual([]);
   });
 });

@@ -120,13 +120,6 @@ export function demand(principal: Principal, permission: Permission, area?: Area
   return principal;
 }
 
-/** Throws 403 in AIWM's words unless the principal stands above the organisations. */
-export function demandUniverse(principal: Principal): UserPrincipal {
-  if (principal.kind === 'user' && principal.universe) return principal;
-  const reason = 'Only system administrators can access this resource.';
-  throw new ReinsError('forbidden', { message: `This endpoint requires universe-level permissions. ${reason}` });
-}
-
 /** Throws 403 unless the caller is this very node. */
 export function demandNode(principal: Principal, nodeId: string): NodePrincipal {
   if (principal.kind === 'node' && principal.nodeId === nodeId) return principal;
