@@ -160,6 +160,26 @@ describe('a harness that hosts sessions', () => {
     await eventually(async () => expect(await statuses()).toEqual(['active', 'active', 'ended']));
   });
 
+  it('is asked for turns of a new session at once, however often its sessions came and went before', async () => {
+    const credentials = await identity('churn');
+    start(credentials, { env: { REINS_MAX_SESSIONS: '10' } });
+    const came: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      const { id } = await pinned(credentials.agentId);
+      await api.until(id, 'active');
+      came.push(id);
+    }
+    for (const id of came) {
+      await api.must('DELETE', `/sessions/${id}`);
+      await api.until(id, 'ended');
+    }
+    const { id } = await pinned(credentials.agentId);
+    await api.until(id, 'active');
+    // A pull is held for 25 s: one that is out of date must not stand in the way for so long.
+    const late = systemClock.sleep(12_000).then(() => 'not asked for in time');
+    expect(await Promise.race([said(id, 'a'), late])).toMatchObject({ allowedTools: [] });
+  });
+
   it('tells why a workspace cannot be made: the session fails with it, the place is free, the harness lives on', async () => {
     const credentials = await identity('no clone');
     const host = start(credentials, { env: { REINS_MAX_SESSIONS: '1' } });

@@ -21,6 +21,8 @@ export interface Connection extends ConnectionData {
   isLeaving: boolean;
   /** At its last beat its agent did not exist any more. */
   isUnknown: boolean;
+  /** Aborts when other sessions are served than the pulls held open ask for, so that they are asked anew. */
+  pulls: AbortController;
   /** Aborts when the connection is over, and with it what is held open for it. */
   closed: AbortController;
 }
@@ -49,6 +51,7 @@ export class Connections {
       sessions: new Set(),
       isLeaving: false,
       isUnknown: false,
+      pulls: new AbortController(),
       closed: new AbortController(),
     };
     this.byAgent.set(data.agent.agentId, connection);
@@ -73,6 +76,13 @@ export class Connections {
   removeSession(connection: Connection, sessionId: string): void {
     connection.sessions = new Set([...connection.sessions].filter((id) => id !== sessionId));
     if (this.bySession.get(sessionId) === connection) this.bySession.delete(sessionId);
+    this.renewPulls(connection);
+  }
+
+  /** Answers the pulls it holds with nothing: a harness holds a few only, and those would be for sessions of before. */
+  renewPulls(connection: Connection): void {
+    connection.pulls.abort();
+    connection.pulls = new AbortController();
   }
 
   /** Forgets a connection; false where a newer one of the agent is there, whose entry must stay. */

@@ -47,6 +47,7 @@ export class FrameHandlers {
 
     ready: async (connection, { sessionId, timings }) => {
       await this.lifecycle.ready(own(connection, sessionId), sessionId, connection.agent.agentId, timings);
+      this.connections.renewPulls(connection);
       return { ok: true };
     },
 
@@ -58,7 +59,8 @@ export class FrameHandlers {
     'turn.pull': async (connection, body) => {
       const sessions = body.sessions.filter((sessionId) => connection.sessions.has(sessionId));
       if (sessions.length === 0 || body.slots === 0) return { none: true, retryAfterMs: 1000 };
-      return this.queue.pull(scopeOf(connection), sessions, holder(connection), connection.closed.signal);
+      const over = AbortSignal.any([connection.closed.signal, connection.pulls.signal]);
+      return this.queue.pull(scopeOf(connection), sessions, holder(connection), over);
     },
 
     'turn.started': async (connection, report) => {
