@@ -1,7 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { JwtModule } from '@nestjs/jwt';
 import { AgentStoreModule } from '../agents/agent-store.module';
-import { Config } from '../config/config';
 import { NodeStoreModule } from '../definitions/nodes/node-store.module';
 import { AccessGuard } from './access.guard';
 import { ApiKeysController } from './api-keys.controller';
@@ -21,14 +19,7 @@ import { ViewerTokensService } from './viewer-tokens.service';
 /** Who calls, and what they may do. */
 @Global()
 @Module({
-  imports: [
-    AgentStoreModule,
-    NodeStoreModule,
-    JwtModule.registerAsync({
-      inject: [Config],
-      useFactory: (config: Config) => ({ secret: config.jwtSecret, signOptions: { algorithm: 'HS256' } }),
-    }),
-  ],
+  imports: [AgentStoreModule, NodeStoreModule],
   controllers: [ApiKeysController, TokenRevocationsController],
   providers: [
     TokenService,

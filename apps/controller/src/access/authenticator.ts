@@ -93,7 +93,7 @@ export class Authenticator {
   }
 
   private async byToken(token: string): Promise<Principal> {
-    const claims = await this.tokens.verify(token);
+    const claims = this.tokens.verify(token);
     if (claims.type === 'agent') return this.asAgent(claims);
     return claims.type === 'node' ? this.asNode(claims) : this.asUser(claims);
   }

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { ReinsError } from '@reins/shared/errors';
@@ -34,13 +35,12 @@ export interface AgentTokenSubject {
 /** Signs and verifies HS256 tokens with AIWM's claims. */
 @Injectable()
 export class TokenService {
-  private readonly secrets: readonly string[];
+  private readonly signer: JwtService;
+  private readonly verifiers: readonly JwtService[];
 
-  constructor(
-    private readonly jwt: JwtService,
-    private readonly config: Config,
-  ) {
-    this.secrets = [config.jwtSecret, ...config.env.JWT_SECRET_PREVIOUS];
+  constructor(private readonly config: Config) {
+    this.signer = keyed(config.jwtSecret);
+    this.verifiers = [this.signer, ...config.env.JWT_SECRET_PREVIOUS.map(keyed)];
   }
 
   /** Seconds a new token is valid. */
@@ -48,8 +48,8 @@ export class TokenService {
     return this.config.env.TOKEN_TTL_SECONDS;
   }
 
-  signAgent(subject: AgentTokenSubject): Promise<string> {
-    return this.jwt.signAsync(
+  signAgent(subject: AgentTokenSubject): string {
+    return this.signer.sign(
       {
         sub: subject.agentId,
         username: `agent:${subject.agentId}`,
@@ -70,20 +70,20 @@ export class TokenService {
   signNode(
     { nodeId, orgId, tokenId }: { nodeId: string; orgId: string; tokenId: string },
     expiresInSeconds: number,
-  ): Promise<string> {
+  ): string {
     const claims = { sub: nodeId, type: 'node', nodeId, orgId, roles: [] };
-    return this.jwt.signAsync(claims, { expiresIn: expiresInSeconds, jwtid: tokenId });
+    return this.signer.sign(claims, { expiresIn: expiresInSeconds, jwtid: tokenId });
   }
 
   /**
    * Throws token_expired or token_invalid. Only HS256 is accepted, so an unsigned token is not. A token may be signed
    * with the secret or, after a change of it, with one of the previous ones.
    */
-  async verify(token: string): Promise<Claims> {
+  verify(token: string): Claims {
     let failure: unknown;
-    for (const secret of this.secrets) {
+    for (const verifier of this.verifiers) {
       try {
-        const payload: unknown = await this.jwt.verifyAsync(token, { secret, algorithms: ['HS256'] });
+        const payload: unknown = verifier.verify(token, { algorithms: ['HS256'] });
         return Claims.parse(payload);
       } catch (error) {
         failure = error;
@@ -93,6 +93,11 @@ export class TokenService {
     const expired = failure instanceof Error && failure.name === 'TokenExpiredError';
     throw new ReinsError(expired ? 'token_expired' : 'token_invalid', { cause: failure });
   }
+}
+
+/** With a key object: a string would be tried as a private key first, each time anew. */
+function keyed(secret: string): JwtService {
+  return new JwtService({ secret: createSecretKey(Buffer.from(secret)), signOptions: { algorithm: 'HS256' } });
 }
 
 /** Signed with another secret: all other faults of a token do not go away with the next one. */

@@ -7,7 +7,7 @@ import { Bus } from '../bus/bus';
 import { connectAnswer, type TokenFields } from './agent-config.view';
 import { AgentConfigurationService } from './agent-configuration.service';
 import { type AgentDocument, type HarnessFacts } from './agent.schema';
-import { AgentsRepository, type AgentUpdate } from './agents.repository';
+import { AgentsRepository, type ConnectUpdate } from './agents.repository';
 import { type Admitted, ConnectGate } from './connect-gate';
 import { judgeIncarnation } from './incarnations';
 import { PresenceService } from './presence/presence.service';
@@ -37,19 +37,16 @@ export class AgentConnectService {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const admitted = await this.gate.admit(id, request.secret, address);
       const configuration = await this.configurations.configurationOf(admitted.agent);
-      const accepted = await this.accept(admitted, request, configuration.configVersion);
-      // Undefined: regenerated, suspended or taken over meanwhile, so the question is a new one.
-      if (accepted !== undefined) return connectAnswer(await this.tokenOf(accepted), configuration);
+      // Not accepted: regenerated, suspended or taken over meanwhile, so the question is a new one.
+      if (await this.accept(admitted, request, configuration.configVersion)) {
+        return connectAnswer(this.tokenOf(admitted.agent), configuration);
+      }
     }
     throw new ReinsError('conflict', { retryAfterMs: 1000 });
   }
 
-  /** Records the connect, if the agent is still as it was read. */
-  private async accept(
-    { agent, learned }: Admitted,
-    request: ConnectRequest,
-    configVersion: string,
-  ): Promise<AgentDocument | undefined> {
+  /** Records the connect. False where the agent is not as it was read any more. */
+  private async accept({ agent, learned }: Admitted, request: ConnectRequest, configVersion: string): Promise<boolean> {
     const now = new Date();
     const verdict = judgeIncarnation(agent, request.incarnation, now);
     if (verdict.kind === 'superseded') {
@@ -59,7 +56,7 @@ export class AgentConnectService {
     const scope = orgScope(agent.orgId);
     // The process known already, or one that names none while it is online, only fetches itself a new token.
     const isRefresh = verdict.kind === 'same' || (verdict.kind === 'anonymous' && agent.online);
-    const update: AgentUpdate = {
+    const update: ConnectUpdate = {
       $set: {
         ...this.presence.signOfLife(now),
         ...learned,
@@ -69,7 +66,7 @@ export class AgentConnectService {
         harness: factsOf(request),
         incarnationOpen: verdict.kind === 'anonymous',
         ...(verdict.kind === 'new' && {
-          incarnation: request.incarnation,
+          ...(request.incarnation !== undefined && { incarnation: request.incarnation }),
           supersededIncarnations: verdict.superseded,
           ...(verdict.conflict && { conflictAt: now }),
         }),
@@ -77,7 +74,7 @@ export class AgentConnectService {
       $unset: { socketClosedAt: '' },
       ...(!isRefresh && { $inc: { connectionCount: 1 } }),
     };
-    const accepted = await this.agents.update(scope, agent._id, update, {
+    const accepted = await this.agents.recordConnect(scope, agent._id, update, {
       tokenVersion: agent.tokenVersion,
       secretHash: agent.secretHash ?? null,
       incarnation: agent.incarnation ?? null,
@@ -85,19 +82,19 @@ export class AgentConnectService {
       // Renewed meanwhile: what was computed here may be from before the edit.
       configVersion: agent.configVersion,
     });
-    if (accepted === undefined) return undefined;
+    if (!accepted) return false;
     if (!agent.online) this.presence.cameOnline(agent, 'connected');
-    if (verdict.kind !== 'new' || request.incarnation === undefined) return accepted;
+    if (verdict.kind !== 'new' || request.incarnation === undefined) return true;
 
     const connected = { orgId: agent.orgId, agentId: agent._id, incarnation: request.incarnation };
     if (verdict.conflict) this.logger.warn(connected, 'agent.conflict: several harnesses seem to run as this agent');
     this.presence.superseded(agent, request.incarnation, verdict.conflict);
     this.bus.publish('agent.connected', connected);
-    return accepted;
+    return true;
   }
 
-  private async tokenOf({ _id, orgId, status, role, tokenVersion }: AgentDocument): Promise<TokenFields> {
-    const token = await this.tokens.signAgent({ agentId: _id, orgId, status, role, tokenVersion });
+  private tokenOf({ _id, orgId, status, role, tokenVersion }: AgentDocument): TokenFields {
+    const token = this.tokens.signAgent({ agentId: _id, orgId, status, role, tokenVersion });
     return {
       token,
       accessToken: token,

@@ -38,7 +38,7 @@ export class AgentLinkService {
    */
   async admitIncarnation(scope: OrgScope, agentId: string, incarnation: string): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const agent = await this.agents.get(scope, agentId);
+      const agent = await this.agents.getForLink(scope, agentId);
       if (agent === undefined) throw agentNotFound(agentId);
       const verdict = judgeIncarnation(agent, incarnation, new Date());
       if (verdict.kind === 'same') return this.presence.socketOpened(scope, agent);

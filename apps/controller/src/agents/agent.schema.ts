@@ -73,6 +73,8 @@ export interface AgentDocument extends TenantDocument {
   /** Null after a goodbye, which only a connect takes back; `lastConnectedAt` stays. */
   connectedAt: Date | null;
   lastConnectedAt: Date | null;
+  /** Names the last accepted connect, so that its writer recognises it. */
+  connectMark?: string;
   lastHeartbeatAt: Date | null;
   heartbeat: { status: string; metrics: Record<string, unknown> } | null;
   connectionCount: number;
@@ -132,6 +134,7 @@ export const agentSchema = new Schema<AgentDocument>(
     harness: mixed,
     connectedAt: { type: Date, default: null },
     lastConnectedAt: { type: Date, default: null },
+    connectMark: String,
     lastHeartbeatAt: { type: Date, default: null },
     heartbeat: { ...mixed, default: null },
     connectionCount: { type: Number, default: 0 },

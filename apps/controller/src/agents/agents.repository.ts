@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { type Connection, type QueryFilter, type UpdateQuery } from 'mongoose';
@@ -5,6 +6,8 @@ import { AgentTokenStates } from '../access/authenticator';
 import { type OrgScope } from '../access/principal';
 import { conditionOf } from '../common/aiwm-documents.repository';
 import { type AiwmUsers } from '../common/aiwm-in-use';
+import { BatchLoader } from '../database/batch-loader';
+import { type GroupedUpdate, GroupedUpdates } from '../database/grouped-updates';
 import { type Page, TenantRepository } from '../database/tenant.repository';
 import { AGENT, type AgentDocument, agentSchema } from './agent.schema';
 
@@ -34,8 +37,35 @@ export interface AgentCount {
   count: number;
 }
 
+/** What a connect changes. */
+export interface ConnectUpdate {
+  $set: Partial<AgentDocument>;
+  $unset?: Partial<Record<keyof AgentDocument, ''>>;
+  $inc?: { connectionCount: number };
+}
+
+type Marked = Pick<AgentDocument, '_id' | 'connectMark'>;
+type TokenState = Pick<AgentDocument, '_id' | 'orgId' | 'tokenVersion' | 'status'>;
+
+const TOKEN_STATE = { orgId: 1, tokenVersion: 1, status: 1 } as const;
+
 @Injectable()
 export class AgentsRepository extends TenantRepository<AgentDocument> implements AgentTokenStates {
+  /** A storm of connects asks for one agent each, and again as their sockets open: those of a moment are one query. */
+  private readonly byId = new BatchLoader<AgentDocument>((ids) => this.livingOf(ids));
+  private readonly states = new BatchLoader<TokenState>((ids) => this.livingOf<TokenState>(ids, TOKEN_STATE));
+
+  private readonly connects = new GroupedUpdates<AgentExpectation, ConnectUpdate>({
+    write: (updates) => this.writeConnects(updates),
+    marks: async (ids) => {
+      const found = await this.model
+        .find({ _id: { $in: ids } }, { connectMark: 1 })
+        .lean<Marked[]>()
+        .exec();
+      return new Map(found.map(({ _id, connectMark }) => [_id, connectMark]));
+    },
+  });
+
   constructor(@InjectConnection() connection: Connection) {
     super(connection.model<AgentDocument>(AGENT, agentSchema));
   }
@@ -49,9 +79,14 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
   }
 
   /** Without a tenant: connect is public and knows the id alone. What it returns goes no further than the connect. */
-  async getForConnect(id: string): Promise<AgentDocument | undefined> {
-    const found = await this.model.findOne({ _id: id, isDeleted: false }).lean<AgentDocument>().exec();
-    return found ?? undefined;
+  getForConnect(id: string): Promise<AgentDocument | undefined> {
+    return this.byId.load(id);
+  }
+
+  /** `get` for the opening of sockets, which come many at a time. */
+  async getForLink({ orgId }: OrgScope, id: string): Promise<AgentDocument | undefined> {
+    const agent = await this.byId.load(id);
+    return agent?.orgId === orgId ? agent : undefined;
   }
 
   list(
@@ -102,6 +137,17 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
     return this.updateOne(scope, { ...expected, _id: id, isDeleted: false }, update);
   }
 
+  /**
+   * The update of an accepted connect: whether the agent was as expected. Many at once are one write. Nothing but plain
+   * values, which go to the database as they are.
+   */
+  recordConnect(scope: OrgScope, id: string, update: ConnectUpdate, expected: AgentExpectation): Promise<boolean> {
+    const filter = this.scoped(scope, { ...expected, _id: id, isDeleted: false });
+    const mark = randomBytes(12).toString('base64url');
+    const marked = { ...update, $set: { ...update.$set, connectMark: mark } };
+    return this.connects.apply({ id, filter, update: marked, mark });
+  }
+
   /** For agents nobody will ask for again: the session's history names them, the identity itself is gone. */
   async remove(scope: OrgScope, id: string): Promise<AgentDocument | undefined> {
     const removed = await this.model
@@ -111,12 +157,26 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
     return removed ?? undefined;
   }
 
-  async tokenState(orgId: string, agentId: string): Promise<{ tokenVersion: number; status: string } | undefined> {
-    const found = await this.model
-      .findOne({ _id: agentId, orgId, isDeleted: false }, { tokenVersion: 1, status: 1 })
-      .lean<{ tokenVersion: number; status: string }>()
-      .exec();
-    return found ?? undefined;
+  async tokenState(orgId: string, agentId: string): Promise<TokenState | undefined> {
+    const state = await this.states.load(agentId);
+    return state?.orgId === orgId ? state : undefined;
+  }
+
+  /** Past mongoose, whose casting would cost more than the write. */
+  private async writeConnects(updates: GroupedUpdate<AgentExpectation, ConnectUpdate>[]): Promise<number> {
+    const writes = updates.map(({ filter, update }) => ({ updateOne: { filter, update } }));
+    const options = { ordered: false, ignoreUndefined: true };
+    const { matchedCount } = await this.model.collection.bulkWrite(writes as never[], options);
+    return matchedCount;
+  }
+
+  private async livingOf<T extends { _id: string }>(
+    ids: string[],
+    fields?: Record<string, 1>,
+  ): Promise<Map<string, T>> {
+    const living = { _id: { $in: ids }, isDeleted: false };
+    const found = await this.model.find(living, fields).lean<T[]>().exec();
+    return new Map(found.map((agent) => [agent._id, agent]));
   }
 }
 

@@ -1,5 +1,6 @@
 import { type QueryFilter, type UpdateQuery } from 'mongoose';
-import { type OrgScope } from '../access/principal';
+import { type OrgScope, orgScope } from '../access/principal';
+import { BatchLoader } from '../database/batch-loader';
 import { TenantRepository } from '../database/tenant.repository';
 import { type AiwmDocument, type Editor } from './aiwm-document';
 import { type AiwmFilter, type AiwmListQuery } from './aiwm-list';
@@ -11,16 +12,21 @@ export interface AiwmFound<T> {
   counts: AiwmCount[];
 }
 
+/** In neither an id nor the name of an organisation. */
+const SEPARATOR = ' ';
+
 /** Stored instructions, tools and nodes. No method sees what was deleted. */
 export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends TenantRepository<T> {
+  /** By organisation and id: agents that connect at once mostly ask for the same few. */
+  private readonly byKey = new BatchLoader<T>((keys) => this.fetch(keys));
+
   /** Throws a duplicate key error where a unique index has the value already. */
   create(scope: OrgScope, document: Omit<T, 'orgId'>): Promise<T> {
     return this.insert(scope, document);
   }
 
-  async get(scope: OrgScope, id: string): Promise<T | undefined> {
-    const condition = this.readable(scope, { _id: id });
-    return (await this.model.findOne(condition).lean<T>().exec()) ?? undefined;
+  get(scope: OrgScope, id: string): Promise<T | undefined> {
+    return this.byKey.load(keyOf(scope, id));
   }
 
   async list(scope: OrgScope, { page, limit, filter, sort }: AiwmListQuery): Promise<AiwmFound<T>> {
@@ -48,6 +54,21 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
   /** What reads may see of what matches: the tenant's, not deleted. Writes are narrowed by the base. */
   protected readable(scope: OrgScope, filter: QueryFilter<T>): QueryFilter<T> {
     return this.scoped(scope, { ...filter, isDeleted: false });
+  }
+
+  private async fetch(keys: string[]): Promise<Map<string, T>> {
+    const ids = new Map<string, string[]>();
+    for (const key of keys) {
+      const [orgId = '', id = ''] = key.split(SEPARATOR);
+      ids.set(orgId, [...(ids.get(orgId) ?? []), id]);
+    }
+    const found = [...ids].map(async ([orgId, _ids]) => {
+      const scope = orgScope(orgId);
+      const condition = this.readable(scope, { _id: { $in: _ids } });
+      const documents = await this.model.find(condition).lean<T[]>().exec();
+      return documents.map((document): [string, T] => [keyOf(scope, document._id), document]);
+    });
+    return new Map((await Promise.all(found)).flat());
   }
 
   protected matching(filter: AiwmFilter): QueryFilter<T> {
@@ -79,4 +100,8 @@ export function conditionOf({ equals, contains }: AiwmFilter): Record<string, un
 /** A text as a pattern that matches itself and nothing else. */
 function containing(text: string): { $regex: string; $options: 'i' } {
   return { $regex: text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&'), $options: 'i' };
+}
+
+function keyOf({ orgId }: OrgScope, id: string): string {
+  return `${orgId}${SEPARATOR}${id}`;
 }

@@ -47,7 +47,7 @@ export class NodeTokensService {
       await this.nodeTokens.revokeAll(scope, nodeId, now);
       throw nodeNotFound(nodeId);
     }
-    const token = await this.tokens.signNode({ nodeId, orgId: scope.orgId, tokenId: stored._id }, expiresIn);
+    const token = this.tokens.signNode({ nodeId, orgId: scope.orgId, tokenId: stored._id }, expiresIn);
     await this.record(scope, by, 'created', null, stored);
     const installScript = nodeInstallScript({ nodeId, name, token, baseUrl: this.address.publicUrl });
     return { id: stored._id, token, expiresAt: expiresAt.toISOString(), installScript };

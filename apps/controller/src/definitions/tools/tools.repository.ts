@@ -17,11 +17,8 @@ export class ToolsRepository extends AiwmDocumentsRepository<ToolDocument> {
 
   /** In the order of the ids; unknown ones are left out. */
   async getAll(scope: OrgScope, ids: readonly string[]): Promise<ToolDocument[]> {
-    if (ids.length === 0) return [];
-    const condition = this.readable(scope, { _id: { $in: [...new Set(ids)] } });
-    const found = await this.model.find(condition).lean<ToolDocument[]>().exec();
-    const byId = new Map(found.map((tool) => [tool._id, tool]));
-    return [...new Set(ids)].flatMap((id) => byId.get(id) ?? []);
+    const found = await Promise.all([...new Set(ids)].map((id) => this.get(scope, id)));
+    return found.filter((tool) => tool !== undefined);
   }
 
   protected override readable(scope: OrgScope, filter: QueryFilter<ToolDocument>): QueryFilter<ToolDocument> {
