@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dispatch } from './b1-dispatch';
 import { firstToken } from './b2-stream';
 import { throughput } from './b3-throughput';
+import { agentConnects } from './b14-connect';
 import { harnessStart } from './b15-start';
 import { HELP, type Options, readOptions } from './options';
 import { writeDocs } from './support/docs';
@@ -12,6 +13,7 @@ const ROWS: Record<string, (options: Options) => Promise<RowReport>> = {
   b1: dispatch,
   b2: firstToken,
   b3: throughput,
+  b14: agentConnects,
   b15: harnessStart,
 };
 

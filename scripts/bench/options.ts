@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 
-export const HELP = `npm run bench -- [b1 b2 b3 b15] [options]
+export const HELP = `npm run bench -- [b1 b2 b3 b14 b15] [options]
 
-  Each row measures ours and its floor in the same run, in turns. Without a name all rows run, under a minute each.
+  Each row measures ours and its floor in the same run, in turns. Without a name all rows run, a minute or two each.
 
   --iterations N   units of work measured on each side (default 60, at least 30)
   --sessions N     sessions of B2's steady part (default 200)

@@ -1,4 +1,4 @@
-import { idPattern, newId, newObjectId, OBJECT_ID_PATTERN } from './ids';
+import { idFloor, idPattern, newId, newObjectId, OBJECT_ID_PATTERN } from './ids';
 
 describe('ids', () => {
   it('carry the prefix of their kind and match their own pattern only', () => {
@@ -10,6 +10,12 @@ describe('ids', () => {
   it('sort by creation time', () => {
     const ids = [1, 1000, 1_700_000_000_000, 1_700_000_000_001].map((at) => newId('session', at));
     expect([...ids].sort()).toEqual(ids);
+  });
+
+  it('of a time on lie above its floor, earlier ones below', () => {
+    const now = 1_700_000_000_000;
+    expect(newId('agentEvent', now) > idFloor('agentEvent', now)).toBe(true);
+    expect(newId('agentEvent', now - 1) < idFloor('agentEvent', now)).toBe(true);
   });
 
   it('never repeat within one millisecond', () => {

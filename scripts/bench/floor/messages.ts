@@ -14,3 +14,9 @@ export interface FloorEvents {
   from: number;
   items: object[];
 }
+
+/** An agent as the floor finds it. */
+export interface FloorAgent {
+  _id: string;
+  instructionId: string;
+}

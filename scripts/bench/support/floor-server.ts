@@ -6,6 +6,8 @@ import { startProgram } from './program';
 export interface FloorServer {
   url: string;
   pid: number;
+  /** Its database on the server. */
+  name: string;
   connect(): Promise<Socket>;
   stop(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export async function startFloorServer(database: Database): Promise<FloorServer>
   return {
     url,
     pid: program.pid,
+    name,
     connect: async () => {
       const socket = io(url, { transports: ['websocket'], forceNew: true, reconnection: false });
       sockets.push(socket);

@@ -4,7 +4,7 @@ import { type Distribution, figure } from './stats';
 export interface Measure extends Distribution {
   what: string;
   who: string;
-  unit: 'ms' | 'MiB' | 'events/s';
+  unit: 'ms' | 'MiB' | 'events/s' | 'connects/s';
   /** On-CPU time of the measured server process per unit of work. */
   cpuMs?: number;
   /** 99th percentile of the server's event-loop delay while it was measured. */
