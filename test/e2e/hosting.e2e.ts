@@ -483,6 +483,24 @@ describe('the definition of a bound session', () => {
   });
 });
 
+describe('a capability that a harness requires', () => {
+  it('and the controller does not know ends the link with bye unsupported; a known one is fine', async () => {
+    const there = await host('there');
+    const hello = (requires: string[]): Promise<object> =>
+      there.harness.call('hello', {
+        bootAt: new Date().toISOString(),
+        harness: { version: '0.0.0', capabilities: [], requires },
+        slots: 0,
+        sessions: [],
+      });
+    expect(await hello(['bind', 'resume'])).toMatchObject({ resume: 'ok' });
+    const refused = hello(['telepathy']).catch(() => undefined);
+    await eventually(async () => expect(there.byes).toEqual(['unsupported']));
+    await eventually(async () => expect(there.harness.socket.connected).toBe(false));
+    await refused;
+  });
+});
+
 describe('access', () => {
   it('the token of agent A cannot touch sessions of agent B', async () => {
     const a = await host('a', { supportedTypes: ['codex'] });

@@ -23,6 +23,7 @@ const SCHEMAS: Record<string, z.ZodType> = {
   LinkAuth: link.LinkAuth,
   Hello: link.Hello,
   Ready: link.Ready,
+  SessionFailed: link.SessionFailed,
   TurnPull: link.TurnPull,
   PulledTurn: link.PulledTurn,
   TurnReport: link.TurnReport,

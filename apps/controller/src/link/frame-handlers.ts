@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type CommandCursor } from '@reins/shared/link/frames';
-import { LINK } from '@reins/shared/link/limits';
+import { CONTROLLER_CAPABILITIES, LINK } from '@reins/shared/link/limits';
 import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
 import { ReinsError } from '@reins/shared/errors';
 import { type OrgScope, orgScope } from '../access/principal';
@@ -133,6 +133,7 @@ export class FrameHandlers {
   private async hello(connection: Connection, body: FrameBody<'hello'>): Promise<FrameAcks['hello']> {
     const scope = scopeOf(connection);
     const { agentId } = connection.agent;
+    this.refuseUnsupported(connection, body.harness.requires ?? []);
     const sessions = await this.sessions.servedBy(scope, agentId);
     this.connections.serve(
       connection,
@@ -158,6 +159,14 @@ export class FrameHandlers {
       credit: LINK.maxCreditBytes,
       drain: this.state.draining,
     };
+  }
+
+  private refuseUnsupported(connection: Connection, required: readonly string[]): void {
+    const unknown = required.filter((capability) => !CONTROLLER_CAPABILITIES.includes(capability));
+    if (unknown.length === 0) return;
+    this.connections.dismiss(connection, 'unsupported');
+    const message = `This controller cannot do what the harness requires: ${unknown.join(', ')}`;
+    throw new ReinsError('protocol_unsupported', { message });
   }
 
   /** The last durable number of the harness. What it can no longer send is declared lost, once, in the log. */

@@ -42,7 +42,12 @@ export type LiveTurn = z.infer<typeof LiveTurn>;
 /** First frame after every connect: what the harness still has, so that both sides agree before anything moves. */
 export const Hello = z.object({
   bootAt: z.string().max(40),
-  harness: z.object({ version: z.string().max(64), capabilities: z.array(z.string().max(64)).max(64) }),
+  harness: z.object({
+    version: z.string().max(64),
+    capabilities: z.array(z.string().max(64)).max(64),
+    /** What the controller must be able to do for this harness to be of use. One it does not know ends the link. */
+    requires: z.array(z.string().max(64)).max(64).optional(),
+  }),
   slots: cursor,
   sessions: z
     .array(

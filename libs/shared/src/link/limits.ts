@@ -29,6 +29,9 @@ export const LINK = {
   spoolBytes: 64 * 1024 * 1024,
 } as const;
 
+/** What a harness may require of this version's controller in its hello. */
+export const CONTROLLER_CAPABILITIES: readonly string[] = ['bind', 'blobs', 'commands', 'resume'];
+
 /** Environment variables a launcher hands to the harness it starts. AIWM's names, so that its `.env` snippets work. */
 export const HARNESS_ENV = {
   baseUrl: 'AIWM_BASE_URL',
