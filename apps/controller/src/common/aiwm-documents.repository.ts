@@ -12,9 +12,6 @@ export interface AiwmFound<T> {
   counts: AiwmCount[];
 }
 
-/** In neither an id nor the name of an organisation. */
-const SEPARATOR = ' ';
-
 /** Stored instructions, tools and nodes. No method sees what was deleted. */
 export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends TenantRepository<T> {
   /** By organisation and id: agents that connect at once mostly ask for the same few. */
@@ -59,7 +56,7 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
   private async fetch(keys: string[]): Promise<Map<string, T>> {
     const ids = new Map<string, string[]>();
     for (const key of keys) {
-      const [orgId = '', id = ''] = key.split(SEPARATOR);
+      const [orgId, id] = JSON.parse(key) as [string, string];
       ids.set(orgId, [...(ids.get(orgId) ?? []), id]);
     }
     const found = [...ids].map(async ([orgId, _ids]) => {
@@ -102,6 +99,7 @@ function containing(text: string): { $regex: string; $options: 'i' } {
   return { $regex: text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&'), $options: 'i' };
 }
 
+/** As JSON: what is in the name of an organisation cannot be taken for the end of it, so no two pairs have one key. */
 function keyOf({ orgId }: OrgScope, id: string): string {
-  return `${orgId}${SEPARATOR}${id}`;
+  return JSON.stringify([orgId, id]);
 }
