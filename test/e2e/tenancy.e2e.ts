@@ -20,13 +20,14 @@ const HARNESS_COMMAND = JSON.stringify([process.execPath, join(__dirname, '../su
  * filter. Whoever adds to it has to be able to say why nothing of another organisation comes of it.
  */
 const UNSCOPED_QUERIES: Record<string, string> = {
-  'agents.findOne(_id,isDeleted)': 'connect is public: the id and its secret are all there is',
+  'agents.find(_id,isDeleted)': 'all that connect in one moment, each compared with its organisation afterwards',
+  'agents.find(_id)': 'which updates of one moment have happened, by marks nobody else has',
   'api_keys.findOne(hash)': 'the key itself says whose it is',
   'viewer_tokens.findOne(hash)': 'the token itself says whose it is',
   'enrollment_tokens.findOne(hash)': 'the token itself says whose it is',
   'token_revocations.find()': 'read into memory for all, after one was added',
   'tools.find($or,isDeleted)': "the organisation's own tools and those shared with all",
-  'tools.findOne($or,_id,isDeleted)': "the organisation's own tools and those shared with all",
+  'tools.find($or,_id,isDeleted)': "the organisation's own tools and those shared with all",
   'tools.countDocuments($or,isDeleted)': "the organisation's own tools and those shared with all",
   'tools.aggregate($or,isDeleted)': "the organisation's own tools and those shared with all",
 };
@@ -77,7 +78,7 @@ describe('tenancy', () => {
       const asked = organisationsOf(query);
       // What is stored has its own organisation; one write may carry what several requests left.
       const fits = (org: unknown): boolean =>
-        query.method.startsWith('insert') ? typeof org === 'string' : org === query.correlationId;
+        /^(insert|bulkWrite)/.test(query.method) ? typeof org === 'string' : org === query.correlationId;
       if (asked.every(fits)) return [];
       return asked.every((org) => org === undefined)
         ? [nameOf(query)]
@@ -146,6 +147,8 @@ function organisationsOf({ method, args }: Query): unknown[] {
 function filtersOf(method: string, [first, second]: unknown[]): unknown[] {
   if (method === 'aggregate') return [(first as { $match?: object }[])[0]?.$match];
   if (method === 'distinct') return [second];
+  if (method === 'bulkWrite')
+    return (first as { updateOne?: { filter?: object } }[]).map((write) => write.updateOne?.filter);
   return Array.isArray(first) ? first : [first];
 }
 
