@@ -49,7 +49,7 @@ export class TurnRunner {
    */
   async run(turn: LiveTurn): Promise<number | undefined> {
     const { workspace, ignoredFiles, log } = this.options;
-    const before = snapshotFiles(workspace, { ignore: ignoredFiles });
+    const look = snapshotFiles(workspace, { ignore: ignoredFiles });
     let prompt = turn.pulled.prompt;
     if (turn.pulled.promptUrl !== undefined) {
       try {
@@ -71,11 +71,13 @@ export class TurnRunner {
       upload: this.options.upload,
       onEvent: () => this.noteConversation(turn, driver),
     });
+    // What the agent writes must not be in the picture of before, however quick it is.
+    const before = await look;
     let driver: Driver | undefined;
     const outcome = await this.drive(turn, prompt, sink, (started) => (driver = started));
     this.noteConversation(turn, driver);
     if (turn.isFenced) return undefined;
-    return this.finish(turn, outcome, await before, sink);
+    return this.finish(turn, outcome, before, sink);
   }
 
   private async drive(
