@@ -69,6 +69,22 @@ describe('SecretVerifier', () => {
     expect(await verify(foreign)).toEqual([right({ secretProof: proof('r') }), 1]);
   });
 
+  it('makes a proof of a previous token secret anew, without comparing', async () => {
+    const { env } = loadConfig({ JWT_SECRET_PREVIOUS: 'an older token secret that is long enough' }, () => '');
+    const renewed = new SecretProofs(new Config(env, 'a token secret, long enough for tests'));
+    const older = new SecretProofs(new Config(env, 'an older token secret that is long enough'));
+    const secretProof = older.proofOf('p', stored, SECRET);
+    const refuse = () => {
+      throw new Error('compared');
+    };
+    const verdict = await new SecretVerifier(renewed).verify(
+      agent('p', { secretHash: stored, secretProof }),
+      SECRET,
+      refuse,
+    );
+    expect(verdict).toEqual(right({ secretProof: proof('p') }));
+  });
+
   it('takes the previous secret until its time is over', async () => {
     const secretHash = await hashSecret('the new secret');
     const overlapping = (ms: number, more: Partial<AgentDocument> = {}) =>

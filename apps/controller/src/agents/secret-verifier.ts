@@ -44,16 +44,16 @@ export class SecretVerifier {
    */
   async verify(agent: Credentials | undefined, secret: string, admit: () => void): Promise<SecretVerdict> {
     const stored = agent === undefined ? [] : storedSecrets(agent, Date.now());
-    const cheaply = agent !== undefined && (await this.isProven(agent._id, stored, secret));
-    if (cheaply && agent.status !== 'suspended') return RIGHT;
-    const costly = cheaply ? [] : stored.filter(({ hash }) => !isDigest(hash));
+    const proven = agent === undefined ? undefined : await this.provenBy(agent._id, stored, secret);
+    if (proven !== undefined && agent?.status !== 'suspended') return proven;
+    const costly = proven !== undefined ? [] : stored.filter(({ hash }) => !isDigest(hash));
     const [first] = costly;
     if (agent === undefined || first === undefined) {
       await this.slots.run(async () => {
         admit();
         await matchesSecret(secret, await this.dummy);
       });
-      return cheaply ? RIGHT : WRONG;
+      return proven ?? WRONG;
     }
 
     const key = this.proofs.proofOf(agent._id, first.hash, secret);
@@ -74,13 +74,19 @@ export class SecretVerifier {
     }
   }
 
-  /** By a digest or a proof, which cost next to nothing. */
-  private async isProven(agentId: string, stored: readonly StoredSecret[], secret: string): Promise<boolean> {
-    for (const { hash, proof } of stored) {
-      if (isDigest(hash) && (await matchesSecret(secret, hash))) return true;
-      if (proof !== undefined && this.proofs.matches(proof, agentId, hash, secret)) return true;
+  /** By a digest or a proof, which cost next to nothing. A proof made with a previous key is made anew. */
+  private async provenBy(
+    agentId: string,
+    stored: readonly StoredSecret[],
+    secret: string,
+  ): Promise<SecretVerdict | undefined> {
+    for (const { hash, proof, field } of stored) {
+      if (isDigest(hash) && (await matchesSecret(secret, hash))) return RIGHT;
+      if (proof === undefined || !this.proofs.matches(proof, agentId, hash, secret)) continue;
+      const current = this.proofs.proofOf(agentId, hash, secret);
+      return proof === current ? RIGHT : { right: true, learned: { [field]: current } };
     }
-    return false;
+    return undefined;
   }
 
   private async compare(agentId: string, stored: readonly StoredSecret[], secret: string): Promise<SecretVerdict> {
