@@ -22,7 +22,7 @@ import { type LinkEnd } from './link/link-end';
 import { describeError, type Logger, type Secrets } from './log/logger';
 import { ClientCounters } from './metrics/counters';
 import { HostedSessions } from './sessions/hosted-sessions';
-import { type SessionHost } from './sessions/session';
+import { type SessionHost } from './sessions/session-host';
 import { Puller } from './turns/puller';
 
 export interface HarnessOptions {

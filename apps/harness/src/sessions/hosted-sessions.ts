@@ -8,7 +8,8 @@ import { type HarnessConfig } from '../config/config.schema';
 import { LinkDown, LinkRefusal } from '../link/link-errors';
 import { describeError, type Logger } from '../log/logger';
 import { refuseLink, removeFolder } from '../workspace/remove-folder';
-import { Session, type SessionHost } from './session';
+import { Session } from './session';
+import { type SessionHost } from './session-host';
 
 export interface HostedSessionsOptions {
   config: HarnessConfig;

@@ -1,39 +1,21 @@
 import { join } from 'node:path';
 import { type SessionDescriptor } from '@reins/shared/link/connect';
 import { type Command, type Hello, type PulledTurn, type Welcome } from '@reins/shared/link/frames';
-import { type FrameAcks, type FrameBody, type HarnessFrame } from '@reins/shared/link/socket-events';
 import { type Clock } from '@reins/shared/util/clock';
-import { withoutUndefined } from '../agent/configured-agent';
 import { type CommandResult } from '../commands/inbox';
 import { SessionCommands } from '../commands/session-commands';
-import { type DriverFactory } from '../drivers/driver.port';
 import { EventChannel } from '../events/event-channel';
 import { LinkDown } from '../link/link-errors';
 import { describeError, type Logger } from '../log/logger';
-import { Lanes, type LaneSetup } from '../turns/lanes';
+import { Lanes } from '../turns/lanes';
 import { Lease } from '../turns/lease';
 import { LiveTurn, type StopCause } from '../turns/live-turn';
-import { TurnRunner, type TurnRunnerOptions } from '../turns/turn-runner';
+import { TurnRunner } from '../turns/turn-runner';
 import { bootstrapWorkspace, saveRepositories } from '../workspace/bootstrap';
-import { instructionFileName, writeInstruction } from '../workspace/instruction-file';
+import { instructionFileName } from '../workspace/instruction-file';
+import { SessionDefinition } from './session-definition';
+import { type SessionHost } from './session-host';
 import { SessionState } from './session-state';
-
-/** What a session needs of the harness it lives in. */
-export interface SessionHost {
-  request: <F extends HarnessFrame>(frame: F, body: FrameBody<F>) => Promise<FrameAcks[F]>;
-  /** The agent's configuration as it is now; read again for each turn. */
-  configuration: () => Pick<LaneSetup, 'instruction' | 'settings' | 'allowedTools' | 'mcpServers'>;
-  childEnv: Readonly<Record<string, string>>;
-  loadDriver: (cliType: string) => Promise<DriverFactory>;
-  fetchPrompt: TurnRunnerOptions['fetchPrompt'];
-  upload: (sessionId: string, ...upload: Parameters<TurnRunnerOptions['upload']>) => Promise<{ blobId: string }>;
-  leaseMs: () => number;
-  /** Lanes, readiness or live turns changed. */
-  onChange: () => void;
-  /** A lease may have ended unnoticed: renew now. */
-  onDoubt: () => void;
-  onLost: () => void;
-}
 
 export interface SessionOptions {
   descriptor: SessionDescriptor;
@@ -55,12 +37,12 @@ const READY_RETRY_MS = 500;
 const END_RESERVE_MS = 5_000;
 const FLUSH_MS = 10_000;
 const LEAVE_FLUSH_MS = 2_000;
-const INSTRUCTION_FETCH_MS = 30_000;
 
 /** One session at work in this harness: its workspace, events, commands and turns. */
 export class Session {
   readonly channel: EventChannel;
   private readonly state: SessionState;
+  private readonly definition: SessionDefinition;
   private readonly commands: SessionCommands;
   private readonly lanes: Lanes;
   private readonly runner: TurnRunner;
@@ -68,20 +50,20 @@ export class Session {
   private readonly log: Logger;
   private phase: 'starting' | 'ready' | 'ending' | 'closed' = 'starting';
   private timings: Record<string, number> | undefined;
-  private descriptor: SessionDescriptor;
-  /** What the worker of the session tells its agent; undefined where the harness's own configuration holds. */
-  private instruction: string | undefined;
   /** Whether all that its repositories had was pushed at the session's end; undefined before that. */
   private isSaved: boolean | undefined;
-  /** The text the agent's instruction file has. */
-  private writtenInstruction: string | undefined;
   private readyHeard = false;
   private sayingReady = false;
 
   constructor(private readonly options: SessionOptions) {
     const { descriptor, stateDir, incarnation, host, clock } = options;
     this.log = options.log.child({ sessionId: descriptor.id });
-    this.descriptor = descriptor;
+    this.definition = new SessionDefinition({
+      descriptor,
+      workspace: options.workspace,
+      host,
+      report: (message) => this.report('error', message),
+    });
     this.state = new SessionState(join(stateDir, 'state.json'));
     this.channel = new EventChannel({
       sessionId: descriptor.id,
@@ -97,13 +79,13 @@ export class Session {
     this.lanes = new Lanes({
       loadDriver: () => host.loadDriver(descriptor.cliType),
       setup: () => ({
-        ...this.configuration(),
-        session: this.descriptor,
+        ...this.definition.configuration(),
+        session: this.definition.descriptor,
         workspace: options.workspace,
         stateDir: join(stateDir, 'agent'),
         env: host.childEnv,
       }),
-      prepare: ({ instruction }) => this.renewInstruction(instruction),
+      prepare: ({ instruction }) => this.definition.write(instruction),
       resumeIdOf: (lane) => this.conversationOf(lane),
       maxWarm: options.maxLanes,
       log: this.log,
@@ -112,7 +94,7 @@ export class Session {
     this.runner = new TurnRunner({
       workspace: options.workspace,
       ignoredFiles: new Set(instructionFile === undefined ? [] : [instructionFile]),
-      defaultTimeoutMs: () => this.descriptor.limits.turnTimeoutMs,
+      defaultTimeoutMs: () => this.definition.descriptor.limits.turnTimeoutMs,
       channel: this.channel,
       lanes: this.lanes,
       report: (frame, body) => host.request(frame, body),
@@ -160,43 +142,28 @@ export class Session {
 
   /** Whether nothing that was made in its repositories is lost with its folder. */
   get mayBeRemoved(): boolean {
-    const { repository, workerRepo } = this.descriptor;
-    return this.isSaved ?? (repository === null && workerRepo === null);
+    return this.isSaved ?? !this.definition.hasRepositories;
   }
 
   /** The session as its worker is defined now: the next turn of each lane goes by it, a running one keeps its own. */
   reconfigure(descriptor: SessionDescriptor): void {
-    this.descriptor = descriptor;
-    this.instructionOf(descriptor).then(
-      (instruction) => {
-        if (this.descriptor === descriptor) this.instruction = instruction;
-      },
-      (error: unknown) => {
-        const message = `the edited instruction could not be fetched, the agent goes by the old one: ${describeError(error)}`;
-        this.log.error(message);
-        void this.channel.publish({ type: 'log', data: { level: 'error', message } });
-      },
-    );
+    this.definition.replace(descriptor);
   }
 
   /** Makes the workspace and says so. Rejects with CloneFailed where a repository cannot be had. */
   async start(): Promise<void> {
     const { workspace, descriptor, host, clock } = this.options;
-    const given = await this.instructionOf(descriptor);
-    if (this.descriptor === descriptor) this.instruction = given;
-    const { instruction } = this.configuration();
+    await this.definition.resolve();
+    const { instruction } = this.definition.configuration();
     this.timings = await bootstrapWorkspace({
       workspace,
       session: descriptor,
       instruction,
       env: host.childEnv,
       clock,
-      onProgress: (level, message) => {
-        this.log[level](message);
-        void this.channel.publish({ type: 'log', data: { level, message } });
-      },
+      onProgress: (level, message) => this.report(level, message),
     });
-    this.writtenInstruction = instruction;
+    this.definition.noteWritten(instruction);
     if (this.phase === 'starting') this.phase = 'ready';
     await this.sayReady();
   }
@@ -339,30 +306,9 @@ export class Session {
     host.onChange();
   }
 
-  /** What the next turn goes by. An agent that serves several sessions has of its own only what a worker does not say. */
-  private configuration(): ReturnType<SessionHost['configuration']> {
-    const own = this.options.host.configuration();
-    if (this.instruction === undefined) return own;
-    const mcpServers = withoutUndefined(this.descriptor.mcpServers ?? {});
-    return { ...own, instruction: this.instruction, mcpServers, allowedTools: [] };
-  }
-
-  private async instructionOf({ instruction, instructionUrl }: SessionDescriptor): Promise<string | undefined> {
-    if (instructionUrl === undefined) return instruction;
-    return this.options.host.fetchPrompt(instructionUrl, AbortSignal.timeout(INSTRUCTION_FETCH_MS));
-  }
-
-  /** Only when the text has changed: what the agent itself wrote into its file stays otherwise. */
-  private async renewInstruction(instruction: string): Promise<void> {
-    if (instruction === this.writtenInstruction) return;
-    try {
-      await writeInstruction(this.options.workspace, this.descriptor.cliType, instruction);
-      this.writtenInstruction = instruction;
-    } catch (error) {
-      const message = `the new instruction could not be written, the agent goes by the old one: ${describeError(error)}`;
-      this.log.error(message);
-      await this.channel.publish({ type: 'log', data: { level: 'error', message } });
-    }
+  private report(level: 'info' | 'error', message: string): void {
+    this.log[level](message);
+    void this.channel.publish({ type: 'log', data: { level, message } });
   }
 
   private leasesHold(): boolean {
@@ -372,7 +318,7 @@ export class Session {
   }
 
   private conversationOf(lane: string): string | undefined {
-    return this.state.conversationOf(lane) ?? this.descriptor.resume?.lanes[lane];
+    return this.state.conversationOf(lane) ?? this.definition.descriptor.resume?.lanes[lane];
   }
 
   private async sayReady(): Promise<void> {
