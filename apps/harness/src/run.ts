@@ -3,7 +3,7 @@ import { newId } from '@reins/shared/ids';
 import { type HarnessConfig } from './config/config.schema';
 import { ConfigError, loadSettings, readEnvironment, withCredentials } from './config/load-config';
 import { loadDriver, SUPPORTED_TYPES } from './drivers/registry';
-import { EnrollmentRefused } from './enrollment/enroll';
+import { EnrollmentRefused } from './enrollment/enrollment-refused';
 import { establishIdentity, type Identity } from './enrollment/identity';
 import { Harness } from './harness';
 import { observe } from './health/observe';

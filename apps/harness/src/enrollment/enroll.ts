@@ -4,11 +4,7 @@ import { backoffMs } from '@reins/shared/util/retry';
 import { type Rng, systemRng } from '@reins/shared/util/rng';
 import { httpRequest, HttpRefusal } from '../link/http';
 import { describeError, type Logger } from '../log/logger';
-
-/** The controller does not let this harness register; the message is one plain sentence for the person who runs it. */
-export class EnrollmentRefused extends Error {
-  override readonly name = 'EnrollmentRefused';
-}
+import { EnrollmentRefused } from './enrollment-refused';
 
 export interface EnrollOptions {
   baseUrl: string;

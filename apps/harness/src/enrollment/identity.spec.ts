@@ -7,7 +7,7 @@ import { type EnrollBody } from '@reins/shared/api/enrollment';
 import { newObjectId } from '@reins/shared/ids';
 import { createLogger, Secrets } from '../log/logger';
 import { readCredentials, writeCredentials } from './credentials-file';
-import { EnrollmentRefused } from './enroll';
+import { EnrollmentRefused } from './enrollment-refused';
 import { establishIdentity, type Identity } from './identity';
 
 const TOKEN = 're_a-token-of-the-test';

@@ -4,8 +4,6 @@ import { LINK } from '@reins/shared/link/limits';
 import { ConfigError } from '../config/load-config';
 import { type Logger } from '../log/logger';
 import { credentialsPath, readCredentials, type StoredCredentials, writeCredentials } from './credentials-file';
-import { enroll } from './enroll';
-import { enrollmentEnvironment } from './enrollment-environment';
 import { enrollmentKey, forgetEnrollmentKey } from './enrollment-key';
 import { codeOf } from './private-file';
 
@@ -56,6 +54,11 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
     if (stored.baseUrl !== baseUrl) log.warn('the agent registered at another address', { was: stored.baseUrl });
     return identityOf(stored, file, onSecret);
   }
+  // Loaded by those who register only: the others start without it.
+  const [{ enroll }, { enrollmentEnvironment }] = await Promise.all([
+    import('./enroll'),
+    import('./enrollment-environment'),
+  ]);
   const wish = enrollmentEnvironment(env);
   if (wish === undefined) return FROM_ENVIRONMENT;
   if (agentId !== undefined) {
