@@ -16,7 +16,6 @@ const MAX_LABELS = 32;
 const fitsOnALine = (text: string): boolean => !/[\p{Cc}\u2028\u2029]/u.test(text);
 const LINE = 'must not contain line breaks or control characters';
 
-const AgentName = Name.refine(fitsOnALine, LINE);
 const reference = z.string().max(64);
 
 /** Key and value pairs that say what a harness is, for example `{zone: 'eu-1', gpu: 'none'}`. */
@@ -28,7 +27,7 @@ export const Labels = z
   .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`);
 export type Labels = z.infer<typeof Labels>;
 
-const NameTemplate = AgentName.refine(
+const NameTemplate = Name.refine(
   (template) =>
     [...template.matchAll(/\{([^}]*)\}/g)].every(([, name]) => NAME_PLACEHOLDERS.some((known) => known === name)),
   'may contain {host} and {n} only',
@@ -101,7 +100,7 @@ export const EnrollRequest = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{22,128}$/, 'must be 22 to 128 of letters, digits, _ -')
     .optional(),
-  name: AgentName.optional(),
+  name: Name.optional(),
   host: z.string().max(253).refine(fitsOnALine, LINE).optional(),
   labels: Labels.default({}),
   supportedTypes: z.array(z.string().max(64)).max(64).optional(),
