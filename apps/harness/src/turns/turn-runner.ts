@@ -71,19 +71,18 @@ export class TurnRunner {
       upload: this.options.upload,
       onEvent: () => this.noteConversation(turn, driver),
     });
-    // What the agent writes must not be in the picture of before, however quick it is.
-    const before = await look;
     let driver: Driver | undefined;
-    const outcome = await this.drive(turn, prompt, sink, (started) => (driver = started));
+    const outcome = await this.drive(turn, prompt, sink, look, (started) => (driver = started));
     this.noteConversation(turn, driver);
     if (turn.isFenced) return undefined;
-    return this.finish(turn, outcome, before, sink);
+    return this.finish(turn, outcome, await look, sink);
   }
 
   private async drive(
     turn: LiveTurn,
     prompt: string,
     sink: TurnSink,
+    look: Promise<unknown>,
     onDriver: (driver: Driver) => void,
   ): Promise<Outcome> {
     const { lanes, defaultTimeoutMs, clock } = this.options;
@@ -97,6 +96,8 @@ export class TurnRunner {
       try {
         const driver = await lanes.acquire(turn.lane);
         onDriver(driver);
+        // What the agent writes must not be in the picture of before, however quick it is.
+        await look;
         return await driver.prompt({ turnId: turn.id, prompt }, sink, turn.signal);
       } catch (error) {
         return failure('agent_error', describeError(error));
