@@ -13,7 +13,7 @@ import { atLeast, atMost, type Measure, type RowReport } from './support/report'
 import { distribution } from './support/stats';
 import { Subject } from './support/subject';
 
-const CALLERS = 16;
+const CALLERS = 64;
 const SLICE_MS = 300;
 const SLICES = 30;
 const WARM_UP = 6;
@@ -23,6 +23,7 @@ const STORM = 1000;
 /** Arrivals of the spread storm; what is left of ten seconds is for those that are told to come back. */
 const SPREAD_MS = 8_000;
 const STORM_GOAL_MS = 10_000;
+const LOOP_GOAL_MS = 100;
 const HELLO = 'agent begins → hello answered';
 /** First connects whose secret has no proof yet. */
 const COLD = 1000;
@@ -30,6 +31,8 @@ const COLD_AT_ONCE = 50;
 
 interface Storm {
   what: string;
+  /** Whether agents arrive one after the other; a thousand in the same instant are one long turn of the event loop. */
+  isSpread: boolean;
   /** Of each agent that made it. */
   times: number[];
   failures: string[];
@@ -59,7 +62,7 @@ export async function agentConnects(options: Options): Promise<RowReport> {
     const loopDelayMs = await loopDelayP99Ms(subject.controller.url);
     const storms = [
       await storm(subject, 'storm, 1000 agents at once', await copiesOf(subject, agent, STORM), 0),
-      await storm(subject, `storm, 1000 agents within 8 s`, await copiesOf(subject, agent, STORM), SPREAD_MS),
+      await storm(subject, 'storm, 1000 agents within 8 s', await copiesOf(subject, agent, STORM), SPREAD_MS),
     ];
     const cold = await coldConnects(subject, http, await copiesOf(subject, agent, COLD, { cold: true }));
     return report(samples, loopDelayMs, storms, cold);
@@ -135,6 +138,7 @@ async function storm(subject: Subject, what: string, agents: Credentials[], spre
   const harnesses: ScriptedHarness[] = [];
   const result: Storm = {
     what,
+    isSpread: spreadMs > 0,
     times: [],
     failures: [],
     tookMs: 0,
@@ -255,10 +259,10 @@ function report(
     measures: [...rates, ...stormy, first],
     verdicts: [
       atLeast('connects, ours / floor, p50', (100 * p50('ours')) / p50('floor'), 50, ' %'),
-      ...storms.flatMap(({ what, tookMs, failures, loopDelayMs: delay }) => [
+      ...storms.flatMap(({ what, isSpread, tookMs, failures, loopDelayMs: delay }) => [
         atMost(`${what}: failures`, failures.length, 0, ''),
         atMost(`${what}: all connected after`, tookMs, STORM_GOAL_MS, ' ms'),
-        atMost(`${what}: event-loop delay, p99`, delay, 100, ' ms'),
+        ...(isSpread ? [atMost(`${what}: event-loop delay, p99`, delay, LOOP_GOAL_MS, ' ms')] : []),
       ]),
     ],
     notes: [

@@ -170,13 +170,15 @@ export class AgentsRepository extends TenantRepository<AgentDocument> implements
     return matchedCount;
   }
 
+  /** Past mongoose: what is read is plain, and what is asked for needs no casting. */
   private async livingOf<T extends { _id: string }>(
     ids: string[],
     fields?: Record<string, 1>,
   ): Promise<Map<string, T>> {
     const living = { _id: { $in: ids }, isDeleted: false };
-    const found = await this.model.find(living, fields).lean<T[]>().exec();
-    return new Map(found.map((agent) => [agent._id, agent]));
+    const options = fields === undefined ? {} : { projection: fields };
+    const found = await this.model.collection.find(living as object, options).toArray();
+    return new Map((found as unknown as T[]).map((agent) => [agent._id, agent]));
   }
 }
 

@@ -37,4 +37,26 @@ describe('BatchLoader', () => {
     expect(await Promise.all(keys.map((key) => loader.load(key)))).toEqual(keys.map((key) => key.length));
     expect(queries.map((query) => query.length)).toEqual([500, 500, 200]);
   });
+
+  it('gathers while two queries are under way, and goes on when one of them is answered', async () => {
+    const answers: (() => void)[] = [];
+    const asked: string[][] = [];
+    const slow = new BatchLoader<string>((keys) => {
+      asked.push(keys);
+      return new Promise((resolve) => answers.push(() => resolve(new Map(keys.map((key) => [key, key])))));
+    });
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const loads: Promise<string | undefined>[] = [];
+    for (const key of ['a', 'b', 'c', 'd', 'e']) {
+      loads.push(slow.load(key));
+      await turn();
+    }
+    expect(asked).toEqual([['a'], ['b']]);
+    answers[0]?.();
+    await turn();
+    await turn();
+    expect(asked).toEqual([['a'], ['b'], ['c', 'd', 'e']]);
+    for (const answer of answers) answer();
+    expect(await Promise.all(loads)).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
 });

@@ -1,5 +1,7 @@
 /** Most keys of one query. */
 const MAX_KEYS = 500;
+/** One that is answered and one that waits for its turn; a query that hangs does not hold up all others. */
+const MAX_UNDER_WAY = 2;
 
 interface Waiting<V> {
   resolve: (value: V | undefined) => void;
@@ -7,12 +9,15 @@ interface Waiting<V> {
 }
 
 /**
- * Looks up by one query what is asked for within one turn of the event loop, each key once: where a thousand agents
- * connect at once, that is most of the work. The query goes out after the question, so nobody gets an answer that is older
- * than it. Whoever asked for the same key shares the answer and must not change it.
+ * Looks up by one query what is asked for at about the same time, each key once: where a thousand agents connect at once,
+ * that is most of the work. While queries are under way the next one gathers, so batches grow with the load, and without
+ * load nobody waits. A query goes out after its questions, so nobody gets an answer that is older than the question.
+ * Whoever asked for the same key shares the answer and must not change it.
  */
 export class BatchLoader<V> {
   private waiting = new Map<string, Waiting<V>[]>();
+  private underWay = 0;
+  private isScheduled = false;
 
   constructor(private readonly fetch: (keys: string[]) => Promise<Map<string, V>>) {}
 
@@ -20,25 +25,39 @@ export class BatchLoader<V> {
   load(key: string): Promise<V | undefined> {
     return new Promise((resolve, reject) => {
       const sameKey = this.waiting.get(key);
-      if (sameKey !== undefined) return void sameKey.push({ resolve, reject });
-      if (this.waiting.size === 0) setImmediate(() => this.flush());
-      this.waiting.set(key, [{ resolve, reject }]);
+      if (sameKey === undefined) this.waiting.set(key, [{ resolve, reject }]);
+      else sameKey.push({ resolve, reject });
+      this.schedule();
     });
   }
 
-  private flush(): void {
-    const all = [...this.waiting];
-    this.waiting = new Map();
-    for (let at = 0; at < all.length; at += MAX_KEYS) {
-      const part = all.slice(at, at + MAX_KEYS);
-      this.fetch(part.map(([key]) => key)).then(
-        (found) => {
-          for (const [key, waiting] of part) for (const { resolve } of waiting) resolve(found.get(key));
-        },
-        (error: unknown) => {
-          for (const [, waiting] of part) for (const { reject } of waiting) reject(error);
-        },
-      );
+  /** At the end of this turn of the event loop, for what else it brings. */
+  private schedule(): void {
+    if (this.isScheduled || this.waiting.size === 0 || this.underWay >= MAX_UNDER_WAY) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      void this.run(this.take()).finally(() => {
+        this.underWay--;
+        this.schedule();
+      });
+      this.schedule();
+    });
+  }
+
+  private take(): [string, Waiting<V>[]][] {
+    this.underWay++;
+    const batch = [...this.waiting].slice(0, MAX_KEYS);
+    for (const [key] of batch) this.waiting.delete(key);
+    return batch;
+  }
+
+  private async run(batch: [string, Waiting<V>[]][]): Promise<void> {
+    try {
+      const found = await this.fetch(batch.map(([key]) => key));
+      for (const [key, waiting] of batch) for (const { resolve } of waiting) resolve(found.get(key));
+    } catch (error) {
+      for (const [, waiting] of batch) for (const { reject } of waiting) reject(error);
     }
   }
 }
