@@ -22,7 +22,11 @@ describe('enrollmentEnvironment', () => {
 
   it.each([
     ['S14 a line break in the name', { AGENT_NAME: 'web\nAIWM_BASE_URL=http://evil' }, 'AGENT_NAME must not contain'],
-    ['S14 a line separator in the name', { AGENT_NAME: 'web\u2028x' }, 'AGENT_NAME must not contain control characters or line breaks'],
+    [
+      'S14 a line separator in the name',
+      { AGENT_NAME: 'web\u2028x' },
+      'AGENT_NAME must not contain control characters or line breaks',
+    ],
     ['a long name', { AGENT_NAME: 'x'.repeat(101) }, 'AGENT_NAME must have at most 100 characters'],
     ['a label without =', { AGENT_LABELS: 'zone' }, 'AGENT_LABELS must be key=value pairs'],
     ['a label that is an operator', { AGENT_LABELS: '$where=1' }, 'AGENT_LABELS is not usable: a label'],

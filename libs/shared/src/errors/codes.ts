@@ -27,13 +27,21 @@ export const ERRORS = {
   repository_refused: spec(400, 'The repository URL is not allowed', 'REPOSITORY_SCHEMES lists the allowed schemes'),
   agent_is_managed: spec(400, 'Only autonomous agents have credentials to regenerate'),
   agent_unsuitable: spec(400, 'The agent cannot serve this session', 'details.reason says what it lacks'),
-  placement_ambiguous: spec(400, 'More than one agent could serve the session', 'pin it by agentId, or use another selection mode'),
+  placement_ambiguous: spec(
+    400,
+    'More than one agent could serve the session',
+    'pin it by agentId, or use another selection mode',
+  ),
   agent_type_immutable: spec(400, 'The type of an agent cannot be changed', 'delete the agent and create it anew'),
 
   unauthenticated: spec(401, 'Authentication is required', 'send Authorization: Bearer <token or API key>'),
   token_invalid: spec(401, 'The token is not valid'),
   token_expired: spec(401, 'The token has expired', 'connect again to get a new one'),
-  token_revoked: spec(401, 'The token has been revoked', 'log in again; an agent connects again with its current secret'),
+  token_revoked: spec(
+    401,
+    'The token has been revoked',
+    'log in again; an agent connects again with its current secret',
+  ),
   invalid_credentials: spec(401, 'Invalid credentials'),
   enrollment_refused: spec(401, 'The enrollment token is not valid', 'ask an administrator for a new one'),
   agent_suspended: spec(401, 'Agent is suspended'),
@@ -85,7 +93,12 @@ export const ERRORS = {
   frame_too_large: spec(413, 'The frame is larger than 256 KiB', 'send fewer events in a batch'),
   protocol_unsupported: spec(400, 'No common protocol version', 'this controller speaks version 1'),
   fenced: spec(409, 'The turn belongs to someone else now', 'drop the turn'),
-  host_full: spec(409, 'The harness serves as many sessions as it can', 'REINS_MAX_SESSIONS of the harness sets the limit', true),
+  host_full: spec(
+    409,
+    'The harness serves as many sessions as it can',
+    'REINS_MAX_SESSIONS of the harness sets the limit',
+    true,
+  ),
   type_unsupported: spec(400, 'The harness has no driver for this kind of agent'),
   link_busy: spec(503, 'Too many harnesses are connecting at once', 'retry after retryAfterMs', true),
 } as const satisfies Record<string, ErrorSpec>;
