@@ -1,6 +1,6 @@
 import { type QueryFilter, type UpdateQuery } from 'mongoose';
-import { type OrgScope, orgScope } from '../access/principal';
-import { BatchLoader } from '../database/batch-loader';
+import { type OrgScope } from '../access/principal';
+import { TenantLoader } from '../database/tenant-loader';
 import { TenantRepository } from '../database/tenant.repository';
 import { type AiwmDocument, type Editor } from './aiwm-document';
 import { type AiwmFilter, type AiwmListQuery } from './aiwm-list';
@@ -15,7 +15,7 @@ export interface AiwmFound<T> {
 /** Stored instructions, tools and nodes. No method sees what was deleted. */
 export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends TenantRepository<T> {
   /** By organisation and id: agents that connect at once mostly ask for the same few. */
-  private readonly byKey = new BatchLoader<T>((keys) => this.fetch(keys));
+  private readonly byKey = new TenantLoader<T>((scope, ids) => this.fetch(scope, ids));
 
   /** Throws a duplicate key error where a unique index has the value already. */
   create(scope: OrgScope, document: Omit<T, 'orgId'>): Promise<T> {
@@ -23,7 +23,7 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
   }
 
   get(scope: OrgScope, id: string): Promise<T | undefined> {
-    return this.byKey.load(keyOf(scope, id));
+    return this.byKey.load(scope, id);
   }
 
   async list(scope: OrgScope, { page, limit, filter, sort }: AiwmListQuery): Promise<AiwmFound<T>> {
@@ -53,19 +53,10 @@ export abstract class AiwmDocumentsRepository<T extends AiwmDocument> extends Te
     return this.scoped(scope, { ...filter, isDeleted: false });
   }
 
-  private async fetch(keys: string[]): Promise<Map<string, T>> {
-    const ids = new Map<string, string[]>();
-    for (const key of keys) {
-      const [orgId, id] = JSON.parse(key) as [string, string];
-      ids.set(orgId, [...(ids.get(orgId) ?? []), id]);
-    }
-    const found = [...ids].map(async ([orgId, _ids]) => {
-      const scope = orgScope(orgId);
-      const condition = this.readable(scope, { _id: { $in: _ids } });
-      const documents = await this.model.find(condition).lean<T[]>().exec();
-      return documents.map((document): [string, T] => [keyOf(scope, document._id), document]);
-    });
-    return new Map((await Promise.all(found)).flat());
+  private async fetch(scope: OrgScope, ids: string[]): Promise<[string, T][]> {
+    const condition = this.readable(scope, { _id: { $in: ids } });
+    const found = await this.model.find(condition).lean<T[]>().exec();
+    return found.map((document) => [document._id, document]);
   }
 
   protected matching(filter: AiwmFilter): QueryFilter<T> {
@@ -97,9 +88,4 @@ export function conditionOf({ equals, contains }: AiwmFilter): Record<string, un
 /** A text as a pattern that matches itself and nothing else. */
 function containing(text: string): { $regex: string; $options: 'i' } {
   return { $regex: text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&'), $options: 'i' };
-}
-
-/** As JSON: what is in the name of an organisation cannot be taken for the end of it, so no two pairs have one key. */
-function keyOf({ orgId }: OrgScope, id: string): string {
-  return JSON.stringify([orgId, id]);
 }

@@ -1,5 +1,5 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { type Interval, startInterval } from '@reins/shared/util';
+import { type Interval, startInterval, systemClock } from '@reins/shared/util';
 import { type OrgScope, orgScope } from '../access/principal';
 import { HostsRepository } from '../agents/hosts.repository';
 import { Bus } from '../bus/bus';
@@ -13,6 +13,7 @@ const LOOK_EVERY_MS = 1_000;
 /** Whoever holds the host's socket asks it at once; after this long nobody did. */
 const OFFER_LASTS_MS = 6_000;
 const REPAIR_EVERY_MS = 30_000;
+const GATHER_RINGS_MS = 25;
 
 /**
  * Brings sessions to autonomous agents and notices when those are gone for good: at once where somebody rings, else at
@@ -23,6 +24,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
   private readonly logger = new Logger('SessionHosting');
   private loop: Interval | undefined;
   private repairedAt = 0;
+  private isRung = false;
 
   constructor(
     private readonly sessions: SessionsRepository,
@@ -38,7 +40,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
       run: () => this.look(),
       onError: (error) => this.logger.warn({ err: error }, 'the watch over hosted sessions failed; it goes on'),
     });
-    this.bus.subscribe('host.available', () => this.loop?.trigger());
+    this.bus.subscribe('host.available', () => this.ring());
     this.bus.subscribe('agent.revoked', ({ orgId, agentId }) => this.revoked(orgScope(orgId), agentId));
   }
 
@@ -58,6 +60,15 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
     this.logger.log({ sessionId, agentId, why }, 'a host did not take a session');
     await this.hosts.release(scope, sessionId, agentId);
     await this.lifecycle.place(scope, session);
+  }
+
+  /** Hosts that come back together are one reason to look, not many. */
+  private async ring(): Promise<void> {
+    if (this.isRung) return;
+    this.isRung = true;
+    await systemClock.sleep(GATHER_RINGS_MS);
+    this.isRung = false;
+    this.loop?.trigger();
   }
 
   private async look(): Promise<void> {

@@ -5,6 +5,7 @@ import { sessionMachine, type SessionEvent, type SessionState } from '@reins/sha
 import { type Connection } from 'mongoose';
 import { type OrgScope } from '../access/principal';
 import { isDuplicateKey, type Page, TenantRepository } from '../database/tenant.repository';
+import { TenantLoader } from '../database/tenant-loader';
 import { SESSION, type SessionDocument, sessionSchema } from './session.schema';
 
 /** Fields a transition may set besides the status. */
@@ -22,6 +23,9 @@ export interface SessionFilter {
 
 @Injectable()
 export class SessionsRepository extends TenantRepository<SessionDocument> {
+  /** Asked by the hello of each harness, and of those many come at once. */
+  private readonly byAgent = new TenantLoader<SessionDocument[]>((scope, agentIds) => this.ofAgents(scope, agentIds));
+
   constructor(@InjectConnection() connection: Connection) {
     super(connection.model<SessionDocument>(SESSION, sessionSchema));
   }
@@ -60,11 +64,7 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
 
   /** The sessions an agent serves or will serve. */
   async ofAgent(scope: OrgScope, agentId: string): Promise<SessionDocument[]> {
-    const open: SessionState[] = ['pending', 'active', 'suspended', 'ending'];
-    return this.model
-      .find(this.scoped(scope, { agentId, status: { $in: open } }))
-      .lean<SessionDocument[]>()
-      .exec();
+    return (await this.byAgent.load(scope, agentId)) ?? [];
   }
 
   /** Ids of agents that serve or will serve sessions, of these workers if any are named; sorted. */
@@ -241,5 +241,12 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
       .find({ launchId: { $ne: null }, status: { $in: ['pending', 'active', 'suspended', 'ending'] } })
       .lean<SessionDocument[]>()
       .exec();
+  }
+
+  private async ofAgents(scope: OrgScope, agentIds: string[]): Promise<[string, SessionDocument[]][]> {
+    const open: SessionState[] = ['pending', 'active', 'suspended', 'ending'];
+    const condition = this.scoped(scope, { agentId: { $in: agentIds }, status: { $in: open } });
+    const found = await this.model.find(condition).lean<SessionDocument[]>().exec();
+    return agentIds.map((agentId) => [agentId, found.filter((session) => session.agentId === agentId)]);
   }
 }
