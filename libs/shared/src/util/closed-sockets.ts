@@ -1,7 +1,8 @@
-import { subscribe } from 'node:diagnostics_channel';
+import { type Channel, channel } from 'node:diagnostics_channel';
 import { type Socket } from 'node:net';
 
-let subscribed = false;
+/** Kept on the channel, of which a process has one, however often this module is loaded. */
+const GUARDED = Symbol.for('reins.closed-sockets');
 
 /**
  * Wakes whoever waits to go on writing to a connection that has closed.
@@ -12,9 +13,10 @@ let subscribed = false;
  * when the database is killed under load; a test kills it.
  */
 export function wakeWritersOfClosedSockets(): void {
-  if (subscribed) return;
-  subscribed = true;
-  subscribe('net.client.socket', (message) => {
+  const sockets: Channel & { [GUARDED]?: true } = channel('net.client.socket');
+  if (sockets[GUARDED] === true) return;
+  sockets[GUARDED] = true;
+  sockets.subscribe((message) => {
     const { socket } = message as { socket: Socket };
     socket.once('close', () => {
       if (socket.listenerCount('drain') > 0) socket.emit('drain');
