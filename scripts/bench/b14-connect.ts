@@ -24,6 +24,7 @@ const STORM = 1000;
 const SPREAD_MS = 8_000;
 const STORM_GOAL_MS = 10_000;
 const LOOP_GOAL_MS = 100;
+const SUBSIDE_MS = 60_000;
 const HELLO = 'agent begins → hello answered';
 /** First connects whose secret has no proof yet. */
 const COLD = 1000;
@@ -176,9 +177,19 @@ async function storm(subject: Subject, what: string, agents: Credentials[], spre
   if (lost > 0) result.failures.push(`${lost} sockets were closed again`);
   for (const harness of harnesses) harness.close();
   http.close();
-  // The goodbyes of this storm are not the next one's business.
-  await systemClock.sleep(2000);
+  await subside(subject, agents);
   return result;
+}
+
+/** That the agents of a storm go offline, after their grace, is not the business of what is measured next. */
+async function subside(subject: Subject, agents: Credentials[]): Promise<void> {
+  const rows = subject.database.client.db(subject.database.name).collection<{ _id: string; online: boolean }>('agents');
+  const left = { _id: { $in: agents.map(({ agentId }) => agentId) }, online: true };
+  const deadline = performance.now() + SUBSIDE_MS;
+  while ((await rows.countDocuments(left)) > 0) {
+    if (performance.now() > deadline) throw new Error('agents whose sockets are closed are still online');
+    await systemClock.sleep(500);
+  }
 }
 
 async function coldConnects(

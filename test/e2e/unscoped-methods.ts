@@ -90,6 +90,7 @@ export const WITHOUT_SCOPE: {
   AgentMetricsRepository: { insertAll: 'each document has its own organisation' },
   PresenceRepository: {
     silent: 'loop: whoever is overdue',
+    markSilent: 'loop: the same, by their ids',
     extendAlive: 'loop: after a pause of the controller itself',
     countOnline: 'a gauge of the whole installation',
   },

@@ -68,6 +68,8 @@ export interface AgentDocument extends TenantDocument {
   aliveUntil: Date | null;
   /** Since when its socket is gone; unset by the next sign of life. */
   socketClosedAt?: Date;
+  /** Names the look that last found it silent, so that its looker recognises it. */
+  offlineMark?: string;
   /** When several harnesses last seemed to run as this agent. */
   conflictAt?: Date;
   /** Null after a goodbye, which only a connect takes back; `lastConnectedAt` stays. */
@@ -127,6 +129,7 @@ export const agentSchema = new Schema<AgentDocument>(
     beatEveryMs: { type: Number, default: 60_000 },
     aliveUntil: { type: Date, default: null },
     socketClosedAt: Date,
+    offlineMark: String,
     conflictAt: Date,
     incarnation: String,
     incarnationOpen: { type: Boolean, default: false },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { type Connection, type QueryFilter } from 'mongoose';
@@ -9,7 +10,7 @@ import { AGENT, type AgentDocument, agentSchema } from '../agent.schema';
 export type HeartbeatState = Pick<AgentDocument, 'configVersion' | 'status' | 'online' | 'connectedAt'>;
 
 /** An agent that should have been heard of by now. */
-export type SilentAgent = Pick<AgentDocument, '_id' | 'orgId' | 'aliveUntil' | 'socketClosedAt'>;
+export type SilentAgent = Pick<AgentDocument, '_id' | 'orgId' | 'socketClosedAt'>;
 
 /** The agents as far as their presence goes. Every change is one atomic update that tells what was there before. */
 @Injectable()
@@ -85,21 +86,27 @@ export class PresenceRepository extends TenantRepository<AgentDocument> {
     return before ?? undefined;
   }
 
-  /** Agents of all organisations that are overdue, longest first. */
-  silent(now: Date, limit: number): Promise<SilentAgent[]> {
-    return this.model
-      .find({ online: true, aliveUntil: { $lt: now } }, { orgId: 1, aliveUntil: 1, socketClosedAt: 1 })
+  /** Ids of agents of all organisations that are overdue, longest first. */
+  async silent(now: Date, limit: number): Promise<string[]> {
+    const found = await this.model
+      .find({ online: true, aliveUntil: { $lt: now } }, { _id: 1 })
       .sort({ aliveUntil: 1 })
       .limit(limit)
-      .lean<SilentAgent[]>()
+      .lean<Pick<AgentDocument, '_id'>[]>()
       .exec();
+    return found.map(({ _id }) => _id);
   }
 
-  /** Whether this call made it offline: nothing was heard of it since it was found silent. */
-  async markSilent(scope: OrgScope, id: string, aliveUntil: Date | null): Promise<boolean> {
-    const filter = this.scoped(scope, { _id: id, online: true, aliveUntil });
-    const { modifiedCount } = await this.model.updateOne(filter, { $set: { online: false } }).exec();
-    return modifiedCount > 0;
+  /** Makes those of them offline that are overdue still, and answers which this call has made so and still are. */
+  async markSilent(ids: string[], now: Date): Promise<SilentAgent[]> {
+    const offlineMark = randomBytes(12).toString('base64url');
+    const overdue = { _id: { $in: ids }, online: true, aliveUntil: { $lt: now } };
+    const { modifiedCount } = await this.model.updateMany(overdue, { $set: { online: false, offlineMark } }).exec();
+    if (modifiedCount === 0) return [];
+    return this.model
+      .find({ _id: { $in: ids }, offlineMark, online: false }, { orgId: 1, socketClosedAt: 1 })
+      .lean<SilentAgent[]>()
+      .exec();
   }
 
   /** Gives all that would be overdue by then their full time from now on. */

@@ -136,18 +136,16 @@ export class PresenceService {
     if (isConflict) this.events.record(scope, { agentId, type: 'conflict', details: { incarnation: by } });
   }
 
-  /** Marks those offline who were not heard of in time. Answers how many; of several controllers each finds its own. */
-  async markSilent(now: Date, limit: number): Promise<{ found: number; marked: number }> {
-    const silent = await this.agents.silent(now, limit);
-    let marked = 0;
-    for (const { _id: agentId, orgId, aliveUntil, socketClosedAt } of silent) {
-      const scope = orgScope(orgId);
-      if (!(await this.agents.markSilent(scope, agentId, aliveUntil))) continue;
-      marked++;
+  /** Marks those offline who were not heard of in time; whether there may be more. Of two controllers each has its own. */
+  async markSilent(now: Date, limit: number): Promise<boolean> {
+    const overdue = await this.agents.silent(now, limit);
+    if (overdue.length === 0) return false;
+    const silent = await this.agents.markSilent(overdue, now);
+    for (const { _id: agentId, orgId, socketClosedAt } of silent) {
       const reason = socketClosedAt === undefined ? 'missed_beats' : 'socket_closed';
-      this.events.record(scope, { agentId, type: 'offline', reason });
+      this.events.record(orgScope(orgId), { agentId, type: 'offline', reason });
     }
-    return { found: silent.length, marked };
+    return silent.length === limit;
   }
 
   /** After a time in which nobody listened: gives everyone who seemed alive the time to say so again. */

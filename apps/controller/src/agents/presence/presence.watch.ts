@@ -54,10 +54,7 @@ export class PresenceWatch implements OnApplicationBootstrap, BeforeApplicationS
     const began = systemClock.monotonic();
     const isDeaf = this.lookedAt === undefined || began - this.lookedAt > DEAF_AFTER_LOOKS * MOST_EVERY_MS;
     if (isDeaf) await this.presence.listenAgain(new Date());
-    for (;;) {
-      const { found, marked } = await this.presence.markSilent(new Date(), PAGE);
-      if (found < PAGE || marked === 0) break;
-    }
+    while (await this.presence.markSilent(new Date(), PAGE)) continue;
     this.lookedAt = systemClock.monotonic();
     const online = await this.presence.countOnline();
     this.metrics
