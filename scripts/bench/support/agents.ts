@@ -12,7 +12,8 @@ export const TOKEN_SECRET = 'the token secret of a benchmark, which protects not
 const MAX_ATTEMPTS = 100;
 
 /** An autonomous agent with an instruction of some guidelines, two tools and settings, as the guide has it. */
-export async function fullAgent({ api }: Subject): Promise<Credentials> {
+export async function fullAgent(subject: Subject): Promise<Credentials> {
+  const { api } = subject;
   const instruction = await api.must<{ _id: string }>('POST', '/instructions', {
     name: 'Support',
     description: 'How the support agent behaves',
@@ -48,7 +49,17 @@ export async function fullAgent({ api }: Subject): Promise<Credentials> {
   });
   const path = `/agents/${agent._id}/credentials/regenerate`;
   const { secret } = await api.must<{ secret: string }>('POST', path);
+  await makeOld(subject);
   return { agentId: agent._id, secret };
+}
+
+/** What was edited a moment ago is looked at again and again for a while; agents that connect were made long before. */
+async function makeOld({ database }: Subject): Promise<void> {
+  const yesterday = new Date(Date.now() - 86_400_000);
+  for (const name of ['agents', 'instructions', 'tools']) {
+    const collection = database.client.db(database.name).collection(name);
+    await collection.updateMany({}, { $set: { createdAt: yesterday, updatedAt: yesterday } });
+  }
 }
 
 /** Copies of an agent that has not connected yet, each with a proof of its own or, `cold`, without one. */
