@@ -28,6 +28,13 @@ module.exports = {
       '^apps/controller/src/database/',
     ]),
     only('only-the-link-knows-sockets', 'socket.io stays in link/', 'node_modules/socket\\.io', ['/link/']),
+    only('only-its-launcher-knows-kubernetes', 'the client stays in its room', 'node_modules/@kubernetes/', [
+      '^apps/controller/src/launchers/kubernetes/',
+    ]),
+    only('only-the-bus-and-the-link-know-redis', 'everyone else publishes and subscribes', 'node_modules/ioredis/', [
+      '^apps/controller/src/bus/',
+      '^apps/controller/src/link/',
+    ]),
     only('only-drivers-know-a-cli', 'a CLI is named only in drivers/', '^apps/harness/src/drivers/[^/]+/', [
       '^apps/harness/src/drivers/',
     ]),

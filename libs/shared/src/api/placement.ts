@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** How a harness comes to exist: started by the controller, or one that is there already. */
-export const LAUNCHER_NAMES = ['process', 'external'] as const;
+export const LAUNCHER_NAMES = ['process', 'kubernetes', 'external'] as const;
 export type LauncherName = (typeof LAUNCHER_NAMES)[number];
 
 export const SIMPLE_MODES = ['random', 'first', 'last', 'exact', 'min_load'] as const;
