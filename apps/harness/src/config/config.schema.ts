@@ -75,7 +75,22 @@ export const HarnessEnvironment = z.object({
     10_000,
   ).default(4),
   REINS_MAX_LANES: wholeNumber('it limits how many turns of one session run at once', 1, 256).default(8),
-  REINS_DRAIN_SECONDS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 3600).default(10),
+  REINS_DRAIN_MS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 86_400_000).default(20_000),
+  REINS_DRAIN_SECONDS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 3600).optional(),
+  REINS_SPOT_NOTICE_URL: address(
+    'must be an http or https address: the end of this machine would come unannounced',
+  ).optional(),
+  REINS_SPOT_NOTICE_TOKEN_URL: address(
+    'must be an http or https address: without its token the notice cannot be read',
+  ).optional(),
+  REINS_SPOT_NOTICE_FILE: z.string().optional(),
+  REINS_SPOT_NOTICE_POLL_MS: wholeNumber('it says how often a notice is looked for', 100, 600_000).default(5_000),
+  REINS_CONNECT_WITHIN_MS: wholeNumber(
+    'it limits how long a harness made for one session looks for its controller',
+    1_000,
+    86_400_000,
+  ).default(300_000),
+  REINS_TERMINATION_LOG: z.string().optional(),
   REINS_HEALTH_HOST: z.string().default('127.0.0.1'),
   REINS_HEALTH_PORT: healthPort.optional(),
   REINS_ALERT_URL: address('must be an http or https address: nobody would hear of an alert').optional(),
@@ -84,6 +99,14 @@ export const HarnessEnvironment = z.object({
     .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error: nothing else can be logged at')
     .default('info'),
 });
+
+export interface SpotNoticeSettings {
+  url: string | undefined;
+  /** Where the password for `url` is fetched first. */
+  tokenUrl: string | undefined;
+  file: string | undefined;
+  pollMs: number;
+}
 
 export interface HarnessConfig {
   /** False where no controller is ever contacted; then the three below may be empty. */
@@ -104,6 +127,10 @@ export interface HarnessConfig {
   maxSessions: number;
   maxLanes: number;
   drainMs: number;
+  /** Where a cloud says that this machine goes away; nowhere by default. */
+  spotNotice: SpotNoticeSettings;
+  /** How long one made for a session looks for its controller before it gives up. */
+  connectWithinMs: number;
   healthHost: string;
   /** Undefined: the usual port, or any where that is taken. 0: any free port. */
   healthPort: number | 'off' | undefined;

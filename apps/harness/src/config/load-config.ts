@@ -52,13 +52,29 @@ export function loadSettings(env: Readonly<Record<string, string>>, cwd: string)
     stateDir: resolve(cwd, values.REINS_STATE_DIR),
     maxSessions: values.REINS_MAX_SESSIONS,
     maxLanes: values.REINS_MAX_LANES,
-    drainMs: values.REINS_DRAIN_SECONDS * 1000,
+    drainMs: drainMs(values, env),
+    spotNotice: {
+      url: values.REINS_SPOT_NOTICE_URL,
+      tokenUrl: values.REINS_SPOT_NOTICE_TOKEN_URL,
+      file: values.REINS_SPOT_NOTICE_FILE,
+      pollMs: values.REINS_SPOT_NOTICE_POLL_MS,
+    },
+    connectWithinMs: values.REINS_CONNECT_WITHIN_MS,
     healthHost: values.REINS_HEALTH_HOST,
     healthPort: values.REINS_HEALTH_PORT,
     alertUrl: values.REINS_ALERT_URL,
     logLevel: values.LOG_LEVEL,
     env,
   };
+}
+
+/** The older name counts where only it is set. */
+function drainMs(
+  { REINS_DRAIN_MS, REINS_DRAIN_SECONDS }: z.output<typeof HarnessEnvironment>,
+  env: Readonly<Record<string, string>>,
+): number {
+  const isOlder = REINS_DRAIN_SECONDS !== undefined && env['REINS_DRAIN_MS'] === undefined;
+  return isOlder ? REINS_DRAIN_SECONDS * 1000 : REINS_DRAIN_MS;
 }
 
 /** Who the agent is, without a controller nobody. Throws a `ConfigError`. */

@@ -8,6 +8,8 @@ export interface HttpOptions {
   token?: string;
   body?: Buffer | string;
   contentType?: string;
+  /** Further ones of the request. */
+  headers?: Readonly<Record<string, string>>;
   timeoutMs?: number;
   signal?: AbortSignal;
   /** Called when the request has left the process, while the answer is still to come. */
@@ -89,10 +91,11 @@ export function httpRequest(url: string, options: HttpOptions = {}): Promise<Htt
 }
 
 function headersOf(options: HttpOptions, correlationId: string): Record<string, string | number> {
-  const { body, contentType = 'application/json', token } = options;
+  const { body, contentType = 'application/json', token, headers } = options;
   return {
     accept: 'application/json',
     'x-correlation-id': correlationId,
+    ...headers,
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
   };

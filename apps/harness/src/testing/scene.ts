@@ -79,6 +79,8 @@ export async function scene(
       maxSessions: 2,
       maxLanes: 4,
       drainMs: 2_500,
+      spotNotice: { url: undefined, tokenUrl: undefined, file: undefined, pollMs: 5_000 },
+      connectWithinMs: 300_000,
       logLevel: 'debug',
       env: { PATH: process.env.PATH ?? '', AIWM_AGENT_SECRET: SECRET, CLAUDE_MODEL: 'from-env', ...env },
     },
