@@ -1,0 +1,3 @@
+module reins.local/cluster/images
+
+go 1.24.0
