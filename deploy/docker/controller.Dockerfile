@@ -22,7 +22,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=3305 AUTH_MODE=jwt REINS_DATA_DIR=/var
 WORKDIR /var/lib/reins
 USER 1000:1000
 EXPOSE 3305
-ENTRYPOINT ["tini", "--", "node", "/opt/reins/controller/main.js"]
+ENTRYPOINT ["tini", "-s", "--", "node", "/opt/reins/controller/main.js"]
 # Last, because it changes most.
 COPY dist /opt/reins/dist
 ARG VERSION=0.0.0

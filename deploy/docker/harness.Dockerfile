@@ -16,7 +16,7 @@ RUN mkdir -p /opt/reins /session/home /session/state /session/workspace && chown
 ENV HOME=/session/home REINS_STATE_DIR=/session/state REINS_WORKSPACE=/session/workspace
 WORKDIR /session
 USER 1000:1000
-ENTRYPOINT ["tini", "--", "node", "/opt/reins/harness/main.js"]
+ENTRYPOINT ["tini", "-s", "--", "node", "/opt/reins/harness/main.js"]
 
 FROM ${BASE_IMAGE} AS cli
 ARG CLI

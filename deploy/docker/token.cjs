@@ -3,6 +3,7 @@
  *   node /opt/reins/token.cjs [--org default] [--user admin] [--roles organization.owner] [--seconds 3600]
  * Whoever may run this has JWT_SECRET anyway.
  */
+const { Buffer } = require('node:buffer');
 const { createHmac } = require('node:crypto');
 const { parseArgs } = require('node:util');
 
