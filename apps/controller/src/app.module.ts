@@ -20,6 +20,7 @@ import { LinkModule } from './link/link.module';
 import { McpModule } from './mcp/mcp.module';
 import { MetricsModule } from './metrics/metrics.module';
 import { OperationsModule } from './operations/operations.module';
+import { ReplicasModule } from './replicas/replicas.module';
 import { SessionsModule } from './sessions/sessions.module';
 
 /** The whole controller. Guard, pipe and filter are bound here, so that whoever boots it has them. */
@@ -33,6 +34,7 @@ export class AppModule {
         LoggerModule.forRoot(loggerOptions(config)),
         DatabaseModule,
         BusModule,
+        ReplicasModule,
         AccessModule,
         AuditModule,
         MetricsModule,

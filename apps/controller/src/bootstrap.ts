@@ -5,6 +5,7 @@ import helmet from 'helmet';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { Background } from './bus/background';
+import { SharedBus } from './bus/shared-bus';
 import { correlationId } from './common/correlation';
 import { inRequestContext } from './common/request-context';
 import { type Config } from './config/config';
@@ -13,6 +14,8 @@ import { EventLog } from './events/event-log';
 import { Readiness } from './health/readiness';
 import { LinkServer } from './link/link.server';
 import { setupOpenApi } from './openapi/openapi';
+import { Leadership } from './replicas/leadership';
+import { Replicas } from './replicas/replicas';
 import { systemClock } from '@reins/shared/util';
 
 /** Routes whose bodies are streams of the caller's bytes, whatever type they claim. */
@@ -46,6 +49,13 @@ export async function startController(config: Config): Promise<RunningController
     else parseJson(request, response, next);
   });
   setupOpenApi(app);
+  try {
+    await app.get(SharedBus).start();
+    await app.get(Replicas).join();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   await app.listen(config.env.PORT, config.env.HOST);
   const { port } = app.getHttpServer().address() as { port: number };
   app.get(ListenAddress).bound(port);
@@ -56,8 +66,7 @@ async function stop(app: NestExpressApplication, config: Config): Promise<void> 
   app.get(Readiness).drain();
   const link = app.get(LinkServer);
   const left = new AbortController();
-  const leaving = link
-    .drain()
+  const leaving = Promise.all([link.drain(), app.get(Leadership).resign()])
     .then(() => app.get(Background).settle())
     .then(() => app.get(EventLog).flush())
     .finally(() => left.abort());

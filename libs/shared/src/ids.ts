@@ -19,6 +19,8 @@ export const ID_PREFIXES = {
   tokenRevocation: 'rev',
   enrollmentToken: 'enr',
   agentEvent: 'ev',
+  installation: 'ins',
+  replica: 'rep',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

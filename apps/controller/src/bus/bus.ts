@@ -1,10 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { type ByeReason } from '@reins/shared/link/frames';
 import { outsideRequest } from '../common/request-context';
 import { Background } from './background';
+import { SharedBus } from './shared-bus';
 
 /**
- * What rooms tell each other across a controller (and, with several controllers, across them). Every message is a
+ * What rooms tell each other across a controller and, with several controllers, across them. Every message is a
  * doorbell: the truth is in the database, and whoever misses one finds out by its own poll.
  */
 export interface BusMessages {
@@ -12,6 +13,8 @@ export interface BusMessages {
   'agent.revoked': { orgId: string; agentId: string; reason: ByeReason };
   /** A newer incarnation was accepted: sockets of older ones must go. */
   'agent.connected': { orgId: string; agentId: string; incarnation: string };
+  /** A socket of the agent said hello: an older one of the same process, wherever it is, must go. */
+  'agent.attached': { orgId: string; agentId: string; connectionId: string };
   /** Something happened to the presence of the organisation's agents, and is stored. */
   'agent.presence': { orgId: string };
   /** The connect answer of the agent would be another one now. */
@@ -32,31 +35,72 @@ export interface BusMessages {
   'host.available': { orgId: string };
   /** The session may have a turn to pull. */
   'turn.queued': { orgId: string; sessionId: string };
+  /** The turn left this generation: it has ended or is queued again. */
+  'turn.released': { orgId: string; turnId: string; generation: number };
   /** The session has a command to deliver. */
   'command.queued': { orgId: string; sessionId: string };
+  /** The command was applied. */
+  'command.applied': { orgId: string; commandId: string };
+  /** Somebody follows the session's log. */
+  'log.followed': { sessionId: string };
+  /** A controller came or went. */
+  'replicas.changed': { replicaId: string };
+  /** The lead is free to be taken. */
+  'leader.resigned': { replicaId: string };
 }
 
 export type BusTopic = keyof BusMessages;
 export type BusHandler<T extends BusTopic> = (message: BusMessages[T]) => Promise<void> | void;
 
-/** Delivers inside this process, in order, without waiting for the handlers. */
+/** Whose messages a subscriber gets: everyone's, this controller's own, or those of the other controllers. */
+export type BusSource = 'anywhere' | 'here' | 'elsewhere';
+
+interface Subscription {
+  handler: BusHandler<BusTopic>;
+  source: BusSource;
+}
+
+/** Delivers in this process, in order and without waiting for the handlers, and to the other controllers through Redis. */
 @Injectable()
 export class Bus {
-  private readonly handlers = new Map<BusTopic, Set<BusHandler<BusTopic>>>();
+  private readonly subscriptions = new Map<BusTopic, Set<Subscription>>();
 
-  constructor(private readonly background: Background) {}
+  constructor(
+    private readonly background: Background,
+    @Optional() private readonly shared?: SharedBus,
+  ) {
+    shared?.receive((topic, message) => this.deliver(topic as BusTopic, message as BusMessages[BusTopic], 'elsewhere'));
+  }
 
+  /** Whether there is a way to other controllers at all. */
+  get isShared(): boolean {
+    return this.shared?.isConfigured === true;
+  }
+
+  /** Whether other controllers hear this one now. Where they do not, everybody has to look more often. */
+  get isHeard(): boolean {
+    return this.shared?.isUp === true;
+  }
+
+  /** Never blocks and never throws: a message that does not get through is made up for by polls. */
   publish<T extends BusTopic>(topic: T, message: BusMessages[T]): void {
-    for (const handler of this.handlers.get(topic) ?? []) {
-      outsideRequest(() => this.background.start(`a subscriber of ${topic}`, async () => handler(message)));
-    }
+    this.deliver(topic, message, 'here');
+    this.shared?.send(topic, message);
   }
 
   /** Returns the function that ends the subscription. */
-  subscribe<T extends BusTopic>(topic: T, handler: BusHandler<T>): () => void {
-    const handlers = this.handlers.get(topic) ?? new Set();
-    this.handlers.set(topic, handlers);
-    handlers.add(handler as BusHandler<BusTopic>);
-    return () => void handlers.delete(handler as BusHandler<BusTopic>);
+  subscribe<T extends BusTopic>(topic: T, handler: BusHandler<T>, source: BusSource = 'anywhere'): () => void {
+    const subscriptions = this.subscriptions.get(topic) ?? new Set();
+    this.subscriptions.set(topic, subscriptions);
+    const subscription = { handler: handler as BusHandler<BusTopic>, source };
+    subscriptions.add(subscription);
+    return () => void subscriptions.delete(subscription);
+  }
+
+  private deliver(topic: BusTopic, message: BusMessages[BusTopic], from: 'here' | 'elsewhere'): void {
+    for (const { handler, source } of this.subscriptions.get(topic) ?? []) {
+      if (source !== 'anywhere' && source !== from) continue;
+      outsideRequest(() => this.background.start(`a subscriber of ${topic}`, async () => handler(message)));
+    }
   }
 }

@@ -3,7 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LAUNCHER_NAMES } from '@reins/shared/api/placement';
+import { PodSettings } from '@reins/shared/api/pods';
 import { LINK } from '@reins/shared/link/limits';
+import { ClusterList } from './cluster-settings';
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
 
@@ -31,6 +33,17 @@ const HarnessCommand = z
     return z.NEVER;
   })
   .optional();
+
+/** A variable whose text is JSON of a certain shape; a wrong one is named by its path. */
+const json = <T>(name: string, shape: z.ZodType<T>, consequence: string) =>
+  z.string().transform((text, context): T => {
+    const parsed = shape.safeParse(parseJson(text));
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    const where = issue?.path.map(String).join('.') ?? '';
+    context.addIssue({ code: 'custom', message: `${name} ${where} ${issue?.message ?? ''}, ${consequence}` });
+    return z.NEVER;
+  });
 
 const PROXY_RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
@@ -71,6 +84,24 @@ const Environment = z.object({
     )
     .optional(),
   DATABASE_TIMEOUT_MS: milliseconds(5_000),
+  REDIS_URL: z
+    .string()
+    .regex(
+      /^(rediss?:\/\/|\/)/,
+      'REDIS_URL must start with redis:// or rediss://, or be the path of a socket, or several controllers would not hear each other',
+    )
+    .optional(),
+  REPLICAS_WITHOUT_REDIS: z
+    .enum(
+      ['poll', 'refuse'],
+      'REPLICAS_WITHOUT_REDIS must be poll or refuse, or it is unclear what a second controller may do',
+    )
+    .default('poll'),
+  REPLICA_LEASE_MS: z.coerce
+    .number()
+    .int()
+    .min(500, 'REPLICA_LEASE_MS must be 500 or more, or the lead would change with every slow answer of the database')
+    .default(10_000),
   REINS_DATA_DIR: z.string().min(1).default(join(homedir(), '.reins')),
 
   AUTH_MODE: z.enum(['dev', 'jwt']).default('dev'),
@@ -110,6 +141,11 @@ const Environment = z.object({
   ),
   HARNESS_PACKAGE_DIR: z.string().min(1).optional(),
   LAUNCH_TIMEOUT_MS: milliseconds(120_000),
+  LAUNCHER_CLUSTERS: json('LAUNCHER_CLUSTERS', ClusterList, 'or no session could start in a cluster').optional(),
+  KUBERNETES_NAMESPACE: z.string().min(1).max(63).optional(),
+  KUBERNETES_POD: json('KUBERNETES_POD', PodSettings, 'or pods would not be made as intended').default({}),
+  KUBERNETES_TIMEOUT_MS: milliseconds(10_000),
+  KUBERNETES_UNSCHEDULABLE_MS: z.coerce.number().int().min(0).default(60_000),
 
   HEARTBEAT_MS: milliseconds(LINK.heartbeatMs),
   LEASE_MS: milliseconds(LINK.leaseMs),
