@@ -9,13 +9,13 @@ import { Bridges } from './bridges/bridges';
 import { childEnvironment } from './config/child-env';
 import { type HarnessConfig } from './config/config.schema';
 import { localInstruction } from './config/local-configuration';
+import { Drain } from './drain/drain';
 import { type DriverFactory } from './drivers/driver.port';
 import { Rotation } from './enrollment/rotation';
-import { withWayOut } from './enrollment/way-out';
 import { type HarnessStatus } from './health/health-report';
 import { HeartbeatLoop } from './heartbeat/heartbeat-loop';
-import { alertOf } from './lifecycle/alert';
 import { EXIT, type Exit } from './lifecycle/exit-codes';
+import { exitOfLink } from './lifecycle/exit-of-link';
 import { type AgentConfiguration, ControllerApi } from './link/controller-api';
 import { Link, type LinkHandlers } from './link/link';
 import { type LinkEnd } from './link/link-end';
@@ -23,6 +23,7 @@ import { describeError, type Logger, type Secrets } from './log/logger';
 import { ClientCounters } from './metrics/counters';
 import { HostedSessions } from './sessions/hosted-sessions';
 import { type SessionHost } from './sessions/session-host';
+import { SpotWatch } from './spot/watch';
 import { Puller } from './turns/puller';
 
 export interface HarnessOptions {
@@ -43,8 +44,6 @@ export interface HarnessOptions {
 }
 
 const CAPABILITIES = ['deltas', 'resume', 'usage', 'blobs'];
-/** Kept of the drain time for the last events and for ending the agents. */
-const DRAIN_RESERVE_MS = 2_000;
 const ALONE_LOOK_MS = 60 * 60 * 1000;
 
 /** The whole harness: one link, the sessions it serves, and the order in which it starts and stops. */
@@ -58,10 +57,11 @@ export class Harness {
   private readonly heartbeat: HeartbeatLoop;
   private readonly rotation: Rotation;
   private readonly bridges: Bridges;
+  private readonly leaving: Drain;
+  private readonly spot: SpotWatch;
   private readonly childEnv: Readonly<Record<string, string>>;
   private readonly bootAt: string;
   private readonly over = new AbortController();
-  private draining = false;
   private refused = false;
   private controllerLeaves = false;
   private stopping: Promise<Exit> | undefined;
@@ -159,6 +159,27 @@ export class Harness {
       log,
       clock,
     });
+    this.leaving = new Drain({
+      drainMs: config.drainMs,
+      tell: (body) => this.link.request('draining', body, 1000),
+      refuseWork: () => {
+        this.sessions.close();
+        this.puller.stop();
+      },
+      sessions: () => this.sessions.all,
+      endBeside: (graceMs) => this.bridges.stop(graceMs),
+      log,
+      clock,
+    });
+    this.spot = new SpotWatch({
+      ...config.spotNotice,
+      onNotice: ({ at }) => {
+        log.warn('this machine goes away', { at: at === undefined ? undefined : isoTime(at) });
+        void this.stop('spot_notice', at === undefined ? undefined : at - clock.now());
+      },
+      log,
+      clock,
+    });
   }
 
   /** What bridges and other parts beside the link may know of the agent. */
@@ -176,7 +197,7 @@ export class Harness {
     return {
       phase: this.refused
         ? 'refused'
-        : this.draining
+        : this.leaving.isGoing
           ? 'stopping'
           : this.configured.isConfigured
             ? 'working'
@@ -193,15 +214,17 @@ export class Harness {
   async run(): Promise<Exit> {
     const settled = new Promise<Exit>((resolve) => (this.settle = resolve));
     this.bridges.start();
+    void this.spot.run();
     const exit = await Promise.race([settled, this.linkRun()]);
     this.over.abort();
+    this.spot.stop();
     this.puller.stop();
     this.link.close();
     await this.heartbeat.stop();
     await this.rotation.stop();
     await this.bridges.stop(0);
-    await Promise.all(this.sessions.all.map((session) => session.close()));
-    if (this.draining) await this.api.disconnect('the harness was stopped');
+    await Promise.all(this.sessions.all.map((session) => session.close('kept')));
+    if (this.leaving.isGoing) await this.api.disconnect('the harness was stopped');
     return exit;
   }
 
@@ -215,28 +238,21 @@ export class Harness {
     return { code: EXIT.ok };
   }
 
-  /** SIGTERM: no new turns, those that run may finish within the drain time, then everything is sent and ended. */
-  stop(reason: string): Promise<Exit> {
-    return (this.stopping ??= this.drain(reason));
+  /**
+   * No new turns; those that run may finish within the drain time or `withinMs`, then everything is sent and ended. Said
+   * again, it changes nothing.
+   */
+  stop(reason: string, withinMs?: number): Promise<Exit> {
+    return (this.stopping ??= this.leaving.run(reason, withinMs).then(() => {
+      const exit = { code: EXIT.ok };
+      this.settle(exit);
+      return exit;
+    }));
   }
 
-  private async drain(reason: string): Promise<Exit> {
-    this.draining = true;
-    this.sessions.close();
-    const { drainMs } = this.options.config;
-    this.log.info('draining', { reason, deadlineMs: drainMs });
-    this.puller.stop();
-    await this.link
-      .request('draining', { reason, deadlineMs: drainMs }, 1000)
-      .catch((error: unknown) => this.log.debug('draining was not heard', { reason: describeError(error) }));
-    const sessions = this.sessions.all;
-    const graceMs = Math.max(0, drainMs - DRAIN_RESERVE_MS);
-    await Promise.all([this.bridges.stop(graceMs), ...sessions.map((session) => session.quiesce('drain', graceMs))]);
-    const flushed = await Promise.all(sessions.map((session) => session.flush(DRAIN_RESERVE_MS)));
-    if (flushed.includes(false)) this.log.warn('some events did not reach the controller');
-    const exit = { code: EXIT.ok };
-    this.settle(exit);
-    return exit;
+  /** Of a stop that is under way only the last events are still waited for. */
+  hurry(): void {
+    this.leaving.hurry();
   }
 
   private handlers(): LinkHandlers {
@@ -288,6 +304,7 @@ export class Harness {
   }
 
   private welcomed(welcome: Welcome): void {
+    void this.leaving.tell();
     this.sessions.welcomed(welcome);
     this.controllerLeaves = welcome.drain;
     this.puller.kick();
@@ -310,7 +327,7 @@ export class Harness {
   }
 
   private wanted(): { sessions: string[]; slots: number } | undefined {
-    if (this.draining || this.controllerLeaves || !this.link.up) return undefined;
+    if (this.leaving.isGoing || this.controllerLeaves || !this.link.up) return undefined;
     return this.sessions.wanted();
   }
 
@@ -328,15 +345,11 @@ export class Harness {
   }
 
   private linkOver(end: LinkEnd): Promise<Exit> | Exit {
-    if (end.reason === 'closed') return this.stopping ?? { code: EXIT.ok };
-    if (end.reason === 'ended' || (end.reason === 'superseded' && this.configured.isManaged)) {
-      this.log.info('the link is over', { reason: end.reason });
-      return { code: EXIT.ok, ...(end.reason === 'ended' ? {} : { message: end.message }) };
-    }
-    this.refused = true;
-    const alert = alertOf(end.reason);
-    const message = withWayOut(end, this.options.credentialsFile);
-    this.log.error('ALERT', { event: alert, reason: message });
-    return { code: EXIT.refused, message, alert };
+    if (end.reason === 'closed' && this.stopping !== undefined) return this.stopping;
+    const exit = exitOfLink(end, this.configured.isManaged, this.options.credentialsFile);
+    this.refused = exit.alert !== undefined;
+    if (exit.alert !== undefined) this.log.error('ALERT', { event: exit.alert, reason: exit.message });
+    else if (end.reason !== 'closed') this.log.info('the link is over', { reason: end.reason });
+    return exit;
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { newId } from '@reins/shared/ids';
+import { HARNESS_ENV } from '@reins/shared/link/limits';
 import { type HarnessConfig } from './config/config.schema';
 import { ConfigError, loadSettings, readEnvironment, withCredentials } from './config/load-config';
 import { loadDriver, SUPPORTED_TYPES } from './drivers/registry';
@@ -10,17 +11,24 @@ import { observe } from './health/observe';
 import { sendAlert } from './lifecycle/alert';
 import { killAllGroups } from './lifecycle/child';
 import { EXIT } from './lifecycle/exit-codes';
+import { prepareFolders } from './lifecycle/folders';
 import { keepPidFilesIn, killLeftovers } from './lifecycle/pid-files';
-import { createLogger, describeError, Secrets } from './log/logger';
+import { writeTermination } from './lifecycle/termination-log';
+import { createLogger, describeError, redactUrlCredentials, Secrets } from './log/logger';
 import { ClientCounters } from './metrics/counters';
 import { VERSION } from './version';
 
 /** Past the drain time the process goes, whatever still runs. */
 const FORCED_EXIT_MARGIN_MS = 8_000;
 
+/** After a second signal: long enough to interrupt an agent and to say so. */
+const HURRY_MS = 4_000;
+
+/** `message` holds no secrets. */
 function quit(code: number, message?: string): never {
   killAllGroups();
   if (message !== undefined) process.stderr.write(`reins-harness: ${message}\n`);
+  if (code !== EXIT.ok && message !== undefined) writeTermination(process.env[HARNESS_ENV.terminationLog], message);
   process.exit(code);
 }
 
@@ -28,6 +36,11 @@ function quit(code: number, message?: string): never {
 async function configuration(secrets: Secrets, signal: AbortSignal): Promise<{ config: HarnessConfig } & Identity> {
   const env = readEnvironment(process.argv.slice(2), process.env, process.cwd());
   const settings = loadSettings(env, process.cwd());
+  prepareFolders({
+    REINS_WORKSPACE: settings.workspace,
+    REINS_STATE_DIR: settings.stateDir,
+    ...(env['HOME'] === undefined ? {} : { HOME: env['HOME'] }),
+  });
   const identity = await establishIdentity({
     ...settings,
     env,
@@ -57,6 +70,34 @@ async function configured(secrets: Secrets): Promise<{ config: HarnessConfig } &
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);
   }
+}
+
+/** The first signal asks to leave in order, the second to be quick about it, the third ends the process. */
+function stopOnSignals(harness: Harness, drainMs: number, onFault: (error: unknown) => void): void {
+  let signals = 0;
+  const stop = (signal: NodeJS.Signals): void => {
+    signals++;
+    if (signals > 2) quit(EXIT.ok, 'stopped at once');
+    if (signals === 2) harness.hurry();
+    const lastMs = signals === 1 ? drainMs + FORCED_EXIT_MARGIN_MS : HURRY_MS;
+    setTimeout(() => quit(EXIT.ok, 'the drain time is over'), lastMs).unref();
+    harness.stop(signal).catch(onFault);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** A harness made for a session that cannot reach its controller says so, instead of trying unseen for ever. */
+function giveUpWithoutController(config: HarnessConfig, counters: ClientCounters, secrets: Secrets): void {
+  const { enabled, managed, connectWithinMs, baseUrl } = config;
+  if (!enabled || !managed) return;
+  setTimeout(() => {
+    const { lastConnectedAt, lastConnectionError } = counters.facts;
+    if (lastConnectedAt !== null) return;
+    const where = redactUrlCredentials(baseUrl);
+    const why = secrets.redact(lastConnectionError ?? 'no answer');
+    quit(EXIT.unreachable, `the controller at ${where} was not reached within ${connectWithinMs / 1000} s: ${why}`);
+  }, connectWithinMs).unref();
 }
 
 async function main(): Promise<void> {
@@ -93,12 +134,8 @@ async function main(): Promise<void> {
   });
   const health = observe({ harness, config, counters, secrets, version: VERSION, log });
   process.once('exit', () => health?.stop());
-  const stop = (signal: NodeJS.Signals): void => {
-    setTimeout(() => quit(EXIT.ok, 'the drain time is over'), config.drainMs + FORCED_EXIT_MARGIN_MS).unref();
-    harness.stop(signal).catch(fault('draining failed'));
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  giveUpWithoutController(config, counters, secrets);
+  stopOnSignals(harness, config.drainMs, fault('draining failed'));
   const { code, message, alert } = await harness.run();
   const reason = message === undefined ? undefined : secrets.redact(message);
   if (alert !== undefined && config.alertUrl !== undefined) {

@@ -11,6 +11,8 @@ import { SpoolStore } from './spool-store';
 export interface NewEvent {
   turnId?: string;
   generation?: number;
+  /** When it came about; now, unless an earlier process has noted it. */
+  at?: string;
   type: string;
   data: Record<string, unknown>;
 }
@@ -121,9 +123,11 @@ export class EventChannel {
     await this.until(() => this.outbox.oldest > last);
   }
 
-  close(): void {
+  /** What the controller has not acknowledged stays on disk or is forgotten. */
+  close(unsent: 'kept' | 'forgotten' = 'forgotten'): void {
     this.open = false;
-    this.store.close();
+    this.flushTail();
+    this.store.close(unsent === 'kept' && !this.outbox.isEmpty);
   }
 
   private append(event: NewEvent): number {

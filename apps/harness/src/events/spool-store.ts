@@ -25,7 +25,7 @@ export interface SpoolStoreOptions {
 const TRUNCATE_ABOVE_BYTES = 64 * 1024;
 
 /**
- * Numbered events on disk, oldest first: segments that are deleted when everything in them is acknowledged. Written
+ * Numbered events on disk, a line each, oldest first: segments that are deleted when everything in them is acknowledged. Written
  * before an event is sent, without fsync: they outlive a blocked link and a crash of the process, not of the machine.
  */
 export class SpoolStore {
@@ -97,8 +97,12 @@ export class SpoolStore {
     return this.segments.reduce((sum, segment) => sum + (segment.offsets.at(-1) ?? 0), 0);
   }
 
-  close(): void {
-    for (const segment of this.segments.splice(0)) this.drop(segment);
+  /** `keep`: the files stay for the next process. */
+  close(keep = false): void {
+    for (const segment of this.segments.splice(0)) {
+      if (keep) closeSync(segment.fd);
+      else this.drop(segment);
+    }
     this.cache.clear();
   }
 
@@ -107,8 +111,8 @@ export class SpoolStore {
     try {
       const segment = this.openSegment(n);
       const start = segment.offsets.at(-1) ?? 0;
-      writeSync(segment.fd, json, start, 'utf8');
-      segment.offsets.push(start + bytes);
+      writeSync(segment.fd, `${json}\n`, start, 'utf8');
+      segment.offsets.push(start + bytes + 1);
       return true;
     } catch (error) {
       this.diskFailed = true;

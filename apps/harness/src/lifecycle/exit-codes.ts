@@ -8,6 +8,8 @@ export const EXIT = {
   refused: 1,
   /** The environment is not usable. */
   configuration: 2,
+  /** One made for a session never reached its controller. */
+  unreachable: 69,
   /** A fault of the harness itself. */
   fault: 70,
   /** The session's workspace could not be made. */

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ErrorCode } from '@reins/shared/errors/codes';
 import { type SessionDescriptor } from '@reins/shared/link/connect';
@@ -99,8 +99,6 @@ export class HostedSessions {
     const { config, incarnation, host, log, clock, softStopMs } = this.options;
     const isManaged = this.options.isManaged();
     const stateDir = join(config.stateDir, 'sessions', descriptor.id);
-    // What an earlier process could not send belongs to numbers that ended with it.
-    rmSync(join(stateDir, 'spool'), { recursive: true, force: true });
     const workspace = isManaged ? config.workspace : join(config.workspace, descriptor.id);
     const isNew = !isManaged && !existsSync(workspace);
     const session = new Session({

@@ -30,10 +30,6 @@ export class SessionDefinition {
     return this.current;
   }
 
-  get hasRepositories(): boolean {
-    return this.current.repository !== null || this.current.workerRepo !== null;
-  }
-
   /** What the next turn goes by. An agent that serves several sessions has of its own only what a worker does not say. */
   configuration(): ReturnType<SessionHost['configuration']> {
     const own = this.options.host.configuration();

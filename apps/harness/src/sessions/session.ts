@@ -5,16 +5,18 @@ import { type Clock } from '@reins/shared/util/clock';
 import { type CommandResult } from '../commands/inbox';
 import { SessionCommands } from '../commands/session-commands';
 import { EventChannel } from '../events/event-channel';
-import { LinkDown } from '../link/link-errors';
+import { Leftovers } from '../events/leftovers';
 import { describeError, type Logger } from '../log/logger';
 import { Lanes } from '../turns/lanes';
 import { Lease } from '../turns/lease';
 import { LiveTurn, type StopCause } from '../turns/live-turn';
 import { TurnRunner } from '../turns/turn-runner';
-import { bootstrapWorkspace, saveRepositories } from '../workspace/bootstrap';
+import { bootstrapWorkspace } from '../workspace/bootstrap';
 import { instructionFileName } from '../workspace/instruction-file';
+import { ReadyReport } from './ready-report';
 import { SessionDefinition } from './session-definition';
 import { type SessionHost } from './session-host';
+import { SessionRepositories } from './session-repositories';
 import { SessionState } from './session-state';
 
 export interface SessionOptions {
@@ -32,7 +34,6 @@ export interface SessionOptions {
   softStopMs?: number;
 }
 
-const READY_RETRY_MS = 500;
 /** Kept of an end's deadline for commit, push and the last events. */
 const END_RESERVE_MS = 5_000;
 const FLUSH_MS = 10_000;
@@ -43,17 +44,15 @@ export class Session {
   readonly channel: EventChannel;
   private readonly state: SessionState;
   private readonly definition: SessionDefinition;
+  private readonly repositories: SessionRepositories;
+  private readonly leftovers: Leftovers;
   private readonly commands: SessionCommands;
   private readonly lanes: Lanes;
   private readonly runner: TurnRunner;
+  private readonly readiness: ReadyReport;
   private readonly turns = new Map<string, LiveTurn>();
   private readonly log: Logger;
   private phase: 'starting' | 'ready' | 'ending' | 'closed' = 'starting';
-  private timings: Record<string, number> | undefined;
-  /** Whether all that its repositories had was pushed at the session's end; undefined before that. */
-  private isSaved: boolean | undefined;
-  private readyHeard = false;
-  private sayingReady = false;
 
   constructor(private readonly options: SessionOptions) {
     const { descriptor, stateDir, incarnation, host, clock } = options;
@@ -75,6 +74,17 @@ export class Session {
       maySend: () => this.leasesHold(),
       log: this.log,
       clock,
+    });
+    this.leftovers = new Leftovers({
+      directory: join(stateDir, 'spool'),
+      incarnation,
+      publish: (event) => this.channel.publish(event),
+    });
+    this.repositories = new SessionRepositories({
+      workspace: options.workspace,
+      descriptor: () => this.definition.descriptor,
+      env: host.childEnv,
+      report: (level, message) => this.channel.publish({ type: 'log', data: { level, message } }),
     });
     this.lanes = new Lanes({
       loadDriver: () => host.loadDriver(descriptor.cliType),
@@ -106,6 +116,13 @@ export class Session {
       clock,
       ...(options.softStopMs === undefined ? {} : { softStopMs: options.softStopMs }),
     });
+    this.readiness = new ReadyReport({
+      send: (timings) => host.request('ready', { sessionId: descriptor.id, timings }),
+      isWanted: () => this.phase === 'ready',
+      onChange: host.onChange,
+      log: this.log,
+      clock,
+    });
     this.commands = new SessionCommands({
       sessionId: descriptor.id,
       state: this.state,
@@ -123,7 +140,7 @@ export class Session {
 
   /** Lanes a new turn could run in; none until the workspace is ready and once the session ends. */
   get freeLanes(): number {
-    if (this.phase !== 'ready' || !this.readyHeard) return 0;
+    if (this.phase !== 'ready' || !this.readiness.isHeard) return 0;
     const busy = [...this.turns.values()].filter(({ state }) => state !== 'finishing').length;
     return Math.max(0, this.options.maxLanes - busy);
   }
@@ -142,7 +159,7 @@ export class Session {
 
   /** Whether nothing that was made in its repositories is lost with its folder. */
   get mayBeRemoved(): boolean {
-    return this.isSaved ?? !this.definition.hasRepositories;
+    return this.repositories.mayBeRemoved;
   }
 
   /** The session as its worker is defined now: the next turn of each lane goes by it, a running one keeps its own. */
@@ -155,7 +172,7 @@ export class Session {
     const { workspace, descriptor, host, clock } = this.options;
     await this.definition.resolve();
     const { instruction } = this.definition.configuration();
-    this.timings = await bootstrapWorkspace({
+    const timings = await bootstrapWorkspace({
       workspace,
       session: descriptor,
       instruction,
@@ -165,7 +182,7 @@ export class Session {
     });
     this.definition.noteWritten(instruction);
     if (this.phase === 'starting') this.phase = 'ready';
-    await this.sayReady();
+    await this.readiness.made(timings);
   }
 
   hello(): Hello['sessions'][number] {
@@ -173,15 +190,10 @@ export class Session {
       sessionId: this.id,
       out: this.channel.out,
       lastCommand: this.state.lastCommand,
-      turns: this.liveTurns.map((turn) => {
-        const cliSessionId = this.conversationOf(turn.lane);
-        return {
-          turnId: turn.id,
-          generation: turn.generation,
-          state: turn.state === 'leased' ? 'leased' : 'running',
-          ...(cliSessionId === undefined ? {} : { cliSessionId }),
-        };
-      }),
+      turns: [
+        ...this.leftovers.endedTurns.map((turn) => ({ ...turn, state: 'running' as const })),
+        ...this.liveTurns.map((turn) => turn.hello(this.conversationOf(turn.lane))),
+      ],
     };
   }
 
@@ -194,14 +206,16 @@ export class Session {
       else this.fence(turnId);
     }
     this.channel.resume(answer.acked, credit, limits);
+    this.adopt(answer);
     this.commands.resume();
-    void this.sayReady();
+    void this.readiness.say();
   }
 
   /** For a session that came with a standing connection, and so was in no hello: its events start here. */
   open(credit: number, limits: Welcome['limits']): void {
     this.channel.resume(this.channel.out.spooledFrom - 1, credit, limits);
-    void this.sayReady();
+    this.adopt({ turns: [] });
+    void this.readiness.say();
   }
 
   linkDown(): void {
@@ -249,16 +263,17 @@ export class Session {
     return this.lanes.pidOf(lane);
   }
 
-  /** No more turns; those that run may go on for `graceMs`, then they are stopped for this cause. */
-  async quiesce(cause: StopCause, graceMs: number): Promise<void> {
+  /** No more turns; those that run may go on for `graceMs` or until `hurry`, then they are stopped for this cause. */
+  async quiesce(cause: StopCause, graceMs: number, hurry?: AbortSignal): Promise<void> {
     if (this.phase !== 'closed') this.phase = 'ending';
     this.options.host.onChange();
     const over = new AbortController();
     const { clock } = this.options;
-    const deadline = clock.sleep(graceMs, over.signal).then(
-      () => this.liveTurns.forEach((turn) => turn.stop(cause)),
-      () => undefined,
-    );
+    const early = hurry === undefined ? over.signal : AbortSignal.any([over.signal, hurry]);
+    const deadline = clock
+      .sleep(graceMs, early)
+      .catch(() => undefined)
+      .then(() => over.signal.aborted || this.liveTurns.forEach((turn) => turn.stop(cause)));
     while (this.runningTurns > 0) await clock.sleep(20);
     over.abort();
     await deadline;
@@ -283,12 +298,24 @@ export class Session {
     await this.flush(LEAVE_FLUSH_MS);
   }
 
-  /** Ends the agents and forgets the spool. */
-  async close(): Promise<void> {
+  /** The process leaves and the session goes on in another one: its agents end, its work is committed. */
+  async preserve(): Promise<void> {
+    await this.lanes.stop();
+    await this.repositories.commit();
+  }
+
+  /** Ends the agents. What was not sent stays on disk for the next process, or is forgotten. */
+  async close(unsent: 'kept' | 'forgotten' = 'forgotten'): Promise<void> {
     this.phase = 'closed';
     for (const turn of this.liveTurns) turn.stop('fenced');
     await this.lanes.stop();
-    this.channel.close();
+    this.channel.close(unsent);
+  }
+
+  private adopt(answer: Parameters<Leftovers['settle']>[0]): void {
+    this.leftovers.settle(answer).catch((error: unknown) => {
+      this.log.error('what an earlier process left could not be sent', { reason: describeError(error) });
+    });
   }
 
   private async run(turn: LiveTurn): Promise<void> {
@@ -321,41 +348,15 @@ export class Session {
     return this.state.conversationOf(lane) ?? this.definition.descriptor.resume?.lanes[lane];
   }
 
-  private async sayReady(): Promise<void> {
-    if (this.timings === undefined || this.sayingReady) return;
-    this.sayingReady = true;
-    const { host, clock } = this.options;
-    while (!this.readyHeard && this.phase === 'ready') {
-      try {
-        await host.request('ready', { sessionId: this.id, timings: this.timings });
-        this.readyHeard = true;
-      } catch (error) {
-        this.log.debug('ready goes again', { reason: describeError(error) });
-        // Without a connection the next welcome says it; a refusal or a lost answer must not wait for that.
-        if (error instanceof LinkDown) break;
-        await clock.sleep(READY_RETRY_MS);
-      }
-    }
-    this.sayingReady = false;
-    host.onChange();
-  }
-
   private async apply(command: Command): Promise<CommandResult> {
     this.log.info('command', { type: command.type, lane: command.lane, n: command.n });
     if (command.type === 'abort') {
       this.turns.get(command.body.turnId)?.stop('abort');
       return { ok: true };
     }
-    const { workspace, descriptor, host } = this.options;
     await this.quiesce('end', 0);
     await this.lanes.stop();
-    const commits = await saveRepositories(workspace, descriptor, host.childEnv);
-    for (const { repo, branch, error } of commits) {
-      const level = error === undefined ? 'info' : 'error';
-      const message = error === undefined ? `${repo}: saved on ${branch}` : `${repo}: not saved: ${error}`;
-      await this.channel.publish({ type: 'log', data: { level, message } });
-    }
-    this.isSaved = commits.every(({ error }) => error === undefined);
+    const commits = await this.repositories.push();
     await this.flush(Math.max(1000, command.body.deadlineMs - END_RESERVE_MS));
     return { ok: true, result: { commits } };
   }

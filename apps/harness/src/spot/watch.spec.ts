@@ -74,14 +74,14 @@ describe('SpotWatch', () => {
 
   it('Amazon: a token is fetched where one is demanded, fetched again when it has ended, and 404 is nothing', async () => {
     let token = 'one';
-    let body: string | undefined;
+    const service: { body?: string } = {};
     answer = ({ method, url, headers }) => {
       if (method === 'PUT' && url === '/latest/api/token') {
         const lifetime = Number(headers['x-aws-ec2-metadata-token-ttl-seconds']);
         return lifetime > 0 ? { status: 200, body: token } : { status: 400 };
       }
       if (headers['x-aws-ec2-metadata-token'] !== token) return { status: 401 };
-      return body === undefined ? { status: 404 } : { status: 200, body };
+      return service.body === undefined ? { status: 404 } : { status: 200, body: service.body };
     };
     const { notice, seen } = watch({ url: `${origin}/latest/meta-data/spot/instance-action` });
     await asked(4);
@@ -90,7 +90,7 @@ describe('SpotWatch', () => {
     await asked(before + 4);
     expect(seen).toEqual([]);
     expect(requests.filter((request) => request.startsWith('PUT'))).toHaveLength(2);
-    body = '{"action":"stop","time":"2030-01-01T00:00:00Z"}';
+    service.body = '{"action":"stop","time":"2030-01-01T00:00:00Z"}';
     expect(await notice).toEqual({ at: Date.UTC(2030, 0, 1) });
     expect(lines).toEqual([]);
   });

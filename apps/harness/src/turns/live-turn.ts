@@ -1,4 +1,4 @@
-import { type PulledTurn } from '@reins/shared/link/frames';
+import { type Hello, type PulledTurn } from '@reins/shared/link/frames';
 import { type Clock, isoTime } from '@reins/shared/util/clock';
 import { type Lease } from './lease';
 
@@ -53,6 +53,16 @@ export class LiveTurn {
   /** Somebody else has the turn now: nothing of it may be published any more. */
   get isFenced(): boolean {
     return this.fenced;
+  }
+
+  /** What a new connection hears of it. */
+  hello(cliSessionId: string | undefined): Hello['sessions'][number]['turns'][number] {
+    return {
+      turnId: this.id,
+      generation: this.generation,
+      state: this.state === 'leased' ? 'leased' : 'running',
+      ...(cliSessionId === undefined ? {} : { cliSessionId }),
+    };
   }
 
   stop(cause: StopCause): void {

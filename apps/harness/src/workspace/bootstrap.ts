@@ -1,7 +1,7 @@
 import { type SessionDescriptor } from '@reins/shared/link/connect';
 import { type Clock } from '@reins/shared/util/clock';
 import { writeInstruction } from './instruction-file';
-import { commitAndPush, type CommitResult, ensureClone, type Environment } from './repositories';
+import { commitAndPush, commitHere, type CommitResult, ensureClone, type Environment } from './repositories';
 
 export interface WorkspaceOptions {
   workspace: string;
@@ -57,4 +57,14 @@ export async function saveRepositories(
   env: Environment,
 ): Promise<CommitResult[]> {
   return Promise.all(repositoriesOf(session).map(([folder]) => commitAndPush(workspace, folder, session.id, env)));
+}
+
+/** The harness leaves: what the agent left is committed on the session's branch, where it works on that. */
+export async function commitRepositories(
+  workspace: string,
+  session: SessionDescriptor,
+  env: Environment,
+): Promise<CommitResult[]> {
+  const commits = repositoriesOf(session).map(([folder]) => commitHere(workspace, folder, session.id, env));
+  return (await Promise.all(commits)).filter((result) => result !== undefined);
 }

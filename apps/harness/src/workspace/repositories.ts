@@ -2,6 +2,7 @@ import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RepositoryRef } from '@reins/shared/link/connect';
 import { redactUrlCredentials } from '../log/logger';
+import { removeLocks } from './git-locks';
 import { git, GitError, type GitOptions } from './git';
 
 /** A repository that could not be brought into the workspace; without it the session cannot start. */
@@ -20,6 +21,11 @@ export interface CommitResult {
 
 export type Environment = GitOptions['env'];
 
+/** A harness that leaves has little time. */
+const LOCAL_MS = 4_000;
+/** What git keeps in its folder while an operation waits for somebody to conclude it. */
+const UNFINISHED = ['MERGE_HEAD', 'CHERRY_PICK_HEAD', 'REVERT_HEAD', 'rebase-merge', 'rebase-apply', 'BISECT_LOG'];
+
 function sessionBranch(sessionId: string): string {
   return `reins/${sessionId}`;
 }
@@ -36,7 +42,10 @@ export async function ensureClone(
   env: Environment,
 ): Promise<'cloned' | 'kept'> {
   const target = join(workspace, folder);
-  if (await exists(join(target, '.git'))) return 'kept';
+  if (await exists(join(target, '.git'))) {
+    await removeLocks(join(target, '.git'));
+    return 'kept';
+  }
   const partial = join(workspace, `.${folder}.partial`);
   const branch = sessionBranch(sessionId);
   try {
@@ -66,10 +75,7 @@ export async function commitAndPush(
   const branch = sessionBranch(sessionId);
   const result: CommitResult = { repo: folder, branch, commit: null, pushed: false };
   try {
-    await git(['add', '-A'], { cwd, env });
-    if ((await git(['status', '--porcelain'], { cwd, env })) !== '') {
-      await git([...(await author(cwd, env)), 'commit', '-q', '-m', `Work of session ${sessionId}`], { cwd, env });
-    }
+    await commitAll(cwd, sessionId, env);
     result.commit = await git(['rev-parse', 'HEAD'], { cwd, env });
     const unpushed = await git(['rev-list', '--count', 'HEAD', '--not', '--remotes'], { cwd, env });
     if (unpushed === '0') return result;
@@ -79,6 +85,43 @@ export async function commitAndPush(
     result.error = error instanceof GitError ? error.message : String(error);
   }
   return result;
+}
+
+/**
+ * Commits what is there where the repository stands on the session's own branch and no merge or rebase is under way:
+ * concluding one of those is the agent's. Undefined where there is nothing to commit. Never rejects.
+ */
+export async function commitHere(
+  workspace: string,
+  folder: string,
+  sessionId: string,
+  env: Environment,
+): Promise<CommitResult | undefined> {
+  const cwd = join(workspace, folder);
+  const branch = sessionBranch(sessionId);
+  const result: CommitResult = { repo: folder, branch, commit: null, pushed: false };
+  const options = { cwd, env, timeoutMs: LOCAL_MS };
+  if (!(await exists(join(cwd, '.git')))) return undefined;
+  try {
+    // It fails where no branch is checked out.
+    const current = await git(['symbolic-ref', '--short', '-q', 'HEAD'], options).catch(() => '');
+    const unfinished = await Promise.all(UNFINISHED.map((name) => exists(join(cwd, '.git', name))));
+    if (current !== branch || unfinished.includes(true)) return undefined;
+    if (!(await commitAll(cwd, sessionId, env, LOCAL_MS))) return undefined;
+    result.commit = await git(['rev-parse', 'HEAD'], options);
+  } catch (error) {
+    result.error = error instanceof GitError ? error.message : String(error);
+  }
+  return result;
+}
+
+/** Answers whether there was anything to commit. */
+async function commitAll(cwd: string, sessionId: string, env: Environment, timeoutMs?: number): Promise<boolean> {
+  const options = { cwd, env, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  await git(['add', '-A'], options);
+  if ((await git(['status', '--porcelain'], options)) === '') return false;
+  await git([...(await author(cwd, env)), 'commit', '-q', '-m', `Work of session ${sessionId}`], options);
+  return true;
 }
 
 async function author(cwd: string, env: Environment): Promise<string[]> {

@@ -69,6 +69,8 @@ export interface Welcome {
     sessionId: string;
     /** The last event number that is durable; the harness resends from the next one. */
     acked: number;
+    /** How far the last process of this session's harness came, where it was another one. */
+    before?: { incarnation: string; acked: number };
     session: SessionDescriptor;
     turns: { turnId: string; generation: number; verdict: 'continue' | 'abandon' }[];
   }[];
