@@ -103,6 +103,9 @@ export class FrameHandlers {
 
     draining: async (connection, { reason }) => {
       connection.isLeaving = true;
+      const sessions = [...connection.sessions];
+      const { agentId } = connection.agent;
+      await Promise.all(sessions.map((id) => this.lifecycle.leaving(scopeOf(connection), id, agentId, reason)));
       this.logger.log({ agentId: connection.agent.agentId, reason }, 'a harness is leaving');
       return { ok: true };
     },
@@ -142,12 +145,13 @@ export class FrameHandlers {
     const answers = await Promise.all(
       sessions.map(async (session) => {
         const reported = body.sessions.find(({ sessionId }) => sessionId === session._id);
+        const before = await this.before(scope, session._id, connection.incarnation);
         const acked = await this.ackedOf(scope, session._id, connection.incarnation, reported?.out.spooledFrom ?? 1);
         const turns = await this.turns.reattach(scope, session._id, holder(connection), reported?.turns ?? []);
         const isBack = reported !== undefined;
         await this.lifecycle.connected(scope, session._id, agentId, connection.incarnation, isBack);
         const descriptor = await this.configuration.descriptor(scope, session);
-        return { sessionId: session._id, acked, session: descriptor, turns };
+        return { sessionId: session._id, acked, ...before, session: descriptor, turns };
       }),
     );
     this.bus.publish('host.available', { orgId: scope.orgId });
@@ -167,6 +171,17 @@ export class FrameHandlers {
     this.connections.dismiss(connection, 'unsupported');
     const message = `This controller cannot do what the harness requires: ${unknown.join(', ')}`;
     throw new ReinsError('protocol_unsupported', { message });
+  }
+
+  /** How far the process before this one came, for what it left on disk. */
+  private async before(
+    scope: OrgScope,
+    sessionId: string,
+    incarnation: string,
+  ): Promise<{ before?: { incarnation: string; acked: number } }> {
+    const tail = await this.log.tail(scope, sessionId);
+    if (tail.incarnation === null || tail.incarnation === incarnation) return {};
+    return { before: { incarnation: tail.incarnation, acked: tail.n } };
   }
 
   /** The last durable number of the harness. What it can no longer send is declared lost, once, in the log. */

@@ -112,12 +112,13 @@ export class LinkServer implements OnApplicationBootstrap {
         { ...ids, reason, connectedMs: Math.round(performance.now() - connectedAt) },
         'harness disconnected',
       );
-      const goodbye = this.noteGoodbye(connection).finally(() => this.goodbyes.delete(goodbye));
+      const hasLeft = connection.isLeaving && reason === 'client namespace disconnect';
+      const goodbye = this.noteGoodbye(connection, hasLeft).finally(() => this.goodbyes.delete(goodbye));
       this.goodbyes.add(goodbye);
     });
   }
 
-  private async noteGoodbye(connection: Connection): Promise<void> {
+  private async noteGoodbye(connection: Connection, hasLeft: boolean): Promise<void> {
     const { agent, incarnation } = connection;
     const sessions = [...connection.sessions];
     if (!this.connections.remove(connection)) return;
@@ -127,7 +128,7 @@ export class LinkServer implements OnApplicationBootstrap {
       if (!this.state.draining) {
         await this.presence.socketClosed(scope, agent.agentId, incarnation, connection.isLeaving);
       }
-      for (const sessionId of sessions) await this.lifecycle.disconnected(scope, sessionId);
+      for (const sessionId of sessions) await this.lifecycle.disconnected(scope, sessionId, hasLeft);
     } catch (error) {
       this.logger.warn({ err: error, agentId: agent.agentId, incarnation }, 'a disconnect could not be noted');
     }

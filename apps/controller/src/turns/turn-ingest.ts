@@ -16,10 +16,13 @@ import { type NewEvent } from '../events/log-event';
 import { LiveTurns } from './live-turns';
 import { EVENT_OF_STATUS, isUnlogged, TurnLifecycle } from './turn-lifecycle';
 import { TurnReport } from './turn-report';
+import { type TurnDocument } from './turn.schema';
 import { TurnsRepository } from './turns.repository';
 
+const STOPPED = 'the harness stopped before the turn was done';
+
 /** What became of one event of a push. */
-type Verdict = { event: NewEvent | null; fenced?: string; ended?: string };
+type Verdict = { event: NewEvent | null; fenced?: string; ended?: string; again?: TurnDocument };
 
 /** Takes what harnesses push: checks whose it is, ends turns, and appends to the log exactly once. */
 @Injectable()
@@ -64,6 +67,10 @@ export class TurnIngest {
     }
     const result = await this.log.appendFromHarness(scope, sessionId, { incarnation, from }, events);
     if ('expect' in result) return result;
+    // Not before what it said is durable: the new attempt comes after that in the log.
+    for (const { again } of verdicts) {
+      if (again !== undefined) await this.lifecycle.interrupt(scope, again, 'harness_stopped', STOPPED);
+    }
     for (const { ended } of verdicts) if (ended !== undefined) this.lifecycle.noteLogged(ended);
     const fenced = [...new Set(verdicts.flatMap((verdict) => verdict.fenced ?? []))];
     return { acked: result.acked, credit: LINK.maxCreditBytes, ...(fenced.length > 0 && { fenced }) };
@@ -105,6 +112,10 @@ export class TurnIngest {
       refusal === undefined
         ? TurnCompleted.parse(data)
         : TurnCompleted.parse({ status: 'failed', stopReason: 'invalid_terminal_event', error: { message: refusal } });
+    // The harness left before the turn was done. What follows from that is the turn's own policy.
+    if (end.status === 'interrupted' && this.lifecycle.isTriedAgain(live.turn)) {
+      return { event: { at, type: 'log', turnId, data: { level: 'warn', message: STOPPED } }, again: live.turn };
+    }
     const pending = before.flatMap(({ event }) => (event?.turnId === turnId ? [event] : []));
     const event = EVENT_OF_STATUS[end.status];
     const result = live.fold.with(pending).result(end);

@@ -81,6 +81,11 @@ export class TurnLifecycle {
     this.bus.publish('turn.queued', { orgId: scope.orgId, sessionId: turn.sessionId });
   }
 
+  /** Whether a turn that was interrupted while it ran goes back to the queue. */
+  isTriedAgain({ cancelRequestedAt, onInterrupt, attempt }: TurnDocument): boolean {
+    return cancelRequestedAt === null && onInterrupt !== 'hold' && attempt < MAX_ATTEMPTS;
+  }
+
   /** The harness is gone: by the turn's policy it is tried again, or ends `interrupted`. */
   async interrupt(scope: OrgScope, turn: TurnDocument, stopReason: string, message: string): Promise<void> {
     if (turn.cancelRequestedAt !== null) {
@@ -88,7 +93,7 @@ export class TurnLifecycle {
     } else if (turn.status === 'leased') {
       // It never began, so running it elsewhere repeats nothing.
       await this.requeue(scope, turn, false, message);
-    } else if (turn.onInterrupt !== 'hold' && turn.attempt < MAX_ATTEMPTS) {
+    } else if (this.isTriedAgain(turn)) {
       await this.requeue(scope, turn, true, message);
     } else {
       await this.endWithout(scope, turn, 'interrupted', stopReason, message);

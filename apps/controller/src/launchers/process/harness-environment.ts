@@ -20,5 +20,7 @@ export function harnessEnvironment(
     [HARNESS_ENV.workspace]: folders.workspace,
     [HARNESS_ENV.stateDir]: folders.stateDir,
     [HARNESS_ENV.managed]: 'true',
+    // It is ended STOP_GRACE_MS after it was asked to leave.
+    REINS_DRAIN_MS: '10000',
   };
 }
