@@ -27,7 +27,7 @@ start_kubelet() {
   printf 'nameserver %s\n' "$NODE_IP" >"$RUN/kubelet-config/resolv.conf"
   fill_in kubelet.yaml >"$RUN/kubelet-config/kubelet.yaml"
   run_part kubelet "$RUN/bin/kubelet" --config="$RUN/kubelet-config/kubelet.yaml" --kubeconfig="$RUN/pki/kubelet.kubeconfig" \
-    --root-dir="$RUN/kubelet" --hostname-override="$NODE_NAME" --node-ip="$NODE_IP"
+    --root-dir="$RUN/kubelet" --cert-dir="$RUN/kubelet/pki" --hostname-override="$NODE_NAME" --node-ip="$NODE_IP"
 }
 ready_kubelet() {
   [[ $(cluster_kubectl get node "$NODE_NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}') == True ]]
