@@ -113,6 +113,8 @@ export const WITHOUT_SCOPE: {
     onTheirWay: 'loop: sessions looking for a host',
     everywhere: 'loop: idle, expired and unfinished sessions',
     launched: 'loop: harnesses of this machine',
+    putOff: 'loop: starts that a cluster did not take',
+    openAmong: 'loop: which of what is found in a cluster still belongs to a session',
   },
   TurnsRepository: {
     terminalLogged: 'loop: ids of turns it has just found',

@@ -3,6 +3,8 @@ import { type LauncherName } from '@reins/shared/api/placement';
 import { ReinsError } from '@reins/shared/errors';
 import { Config } from '../config/config';
 import { ExternalLauncher } from './external/external-launcher';
+import { Clusters } from './kubernetes/clusters/clusters';
+import { KubernetesLauncher } from './kubernetes/kubernetes-launcher';
 import { type Launcher } from './launcher.port';
 import { ProcessLauncher } from './process/process-launcher';
 
@@ -13,10 +15,12 @@ export class Launchers {
 
   constructor(
     process: ProcessLauncher,
+    kubernetes: KubernetesLauncher,
     external: ExternalLauncher,
+    private readonly clusters: Clusters,
     private readonly config: Config,
   ) {
-    const launchers: Launcher[] = [process, external];
+    const launchers: Launcher[] = [process, kubernetes, external];
     this.byName = new Map(launchers.map((launcher) => [launcher.name, launcher]));
   }
 
@@ -31,6 +35,11 @@ export class Launchers {
 
   all(): Launcher[] {
     return [...this.byName.values()];
+  }
+
+  /** The named cluster, else the first. Throws launcher_unavailable where there is none. */
+  clusterOf(name: string | undefined): string {
+    return this.clusters.nameOf(name);
   }
 
   /** That of sessions which ask for none. */

@@ -53,6 +53,7 @@ export class PromptStreams {
       ready: () => stream.ready(),
       onReset: (firstSeq) => stream.send(JSON.stringify({ firstSeq }), { event: 'reset' }),
       onCaughtUp: () => undefined,
+      onLost: () => stream.close(),
       signal: stream.signal,
     });
   }

@@ -5,7 +5,7 @@ import { HostsRepository } from '../agents/hosts.repository';
 import { Bus } from '../bus/bus';
 import { Launchers } from '../launchers/launchers';
 import { SessionLifecycle } from './session-lifecycle';
-import { expectedOf } from './session-placement';
+import { expectedOf, PUT_OFF } from './session-placement';
 import { type SessionDocument } from './session.schema';
 import { SessionsRepository } from './sessions.repository';
 
@@ -40,6 +40,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
       run: () => this.look(),
       onError: (error) => this.logger.warn({ err: error }, 'the watch over hosted sessions failed; it goes on'),
     });
+    this.launchers.get('kubernetes').onRecovered(() => this.recovered());
     this.bus.subscribe('host.available', () => this.ring());
     this.bus.subscribe('agent.revoked', ({ orgId, agentId }) => this.revoked(orgScope(orgId), agentId));
   }
@@ -78,6 +79,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
       if (agentId !== null) await this.notTaken(orgScope(orgId), _id, agentId, 'the host did not answer');
     }
     await this.placeWaiting();
+    await this.startPutOff();
     if (now - this.repairedAt < REPAIR_EVERY_MS) return;
     this.repairedAt = now;
     await this.repair();
@@ -95,11 +97,29 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
     }
   }
 
+  /** Starts that a cluster did not take. The first that is put off again speaks for the rest of its cluster. */
+  private async startPutOff(): Promise<void> {
+    const away = new Set<string>();
+    for (const session of await this.sessions.putOff(PUT_OFF)) {
+      const { cluster = '' } = session.pod ?? {};
+      if (away.has(cluster)) continue;
+      if ((await this.lifecycle.place(orgScope(session.orgId), session)) !== undefined) away.add(cluster);
+    }
+  }
+
+  /** A cluster is seen again: what became of its pods meanwhile is compared at once. */
+  private recovered(): void {
+    this.repairedAt = 0;
+    this.loop?.trigger();
+  }
+
   /** What nobody rang for, or nobody heard. */
   private async repair(): Promise<void> {
     const launched = await this.sessions.launched();
-    const external = launched.filter(({ launcher }) => launcher === 'external');
-    await this.launchers.get('external').reconcile(expectedOf(external));
+    for (const name of ['external', 'kubernetes'] as const) {
+      const own = launched.filter(({ launcher }) => launcher === name);
+      await this.launchers.get(name).reconcile(expectedOf(own), (ids) => this.sessions.openAmong(ids));
+    }
     for (const { _id, orgId } of await this.hosts.withSessions()) await this.revoked(orgScope(orgId), _id);
   }
 

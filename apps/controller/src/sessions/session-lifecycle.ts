@@ -8,10 +8,11 @@ import { AgentLinkService } from '../agents/agent-link.service';
 import { Bus } from '../bus/bus';
 import { ListenAddress } from '../config/listen-address';
 import { EventLog } from '../events/event-log';
-import { type Launcher, type LauncherFact } from '../launchers/launcher.port';
+import { type Launcher, type LauncherFact, LaunchRefused } from '../launchers/launcher.port';
 import { Launchers } from '../launchers/launchers';
 import { OperationsService } from '../operations/operations.service';
 import { TurnsService } from '../turns/turns.service';
+import { PUT_OFF } from './session-placement';
 import { type SessionDocument } from './session.schema';
 import { SessionsRepository } from './sessions.repository';
 
@@ -21,7 +22,11 @@ export const STOP_GRACE_MS = 15_000;
 const ASK_AGAIN_AFTER_MS = 5_000;
 /** A harness that ended on its own this often in a row is not started again for what waits in the queue. */
 const MOST_CRASHES = 3;
+const WAITS_FOR_HOST = { code: 'no_host', words: 'No host takes the session' };
+const WAITS_TO_START = { code: PUT_OFF, words: 'The harness cannot be started yet' };
 const QUEUE_ACTOR = 'system:queue';
+/** The harness went because its machine goes, or somebody asked it to: nothing is wrong with the session. */
+const DRAINED = 'harness_drained';
 
 /** Brings a session's harness to life and notices when it goes. */
 @Injectable()
@@ -69,14 +74,21 @@ export class SessionLifecycle {
           agentId: session.agentId,
           refusedBy: refusedBy(session, Date.now()),
         },
+        workerId: session.workerId,
+        pod: session.pod ?? null,
+        expiresAt: session.expiresAt,
         assign: async (agentId) =>
           (await this.sessions.assignHost(scope, sessionId, launchId, agentId)) ||
           (await this.sessions.isAssigned(scope, sessionId, launchId, agentId)),
       });
-      if ('waitingFor' in launched) return await this.waits(scope, session, launchId, launched.waitingFor);
+      if ('waitingFor' in launched) {
+        const waiting = launcher.startsHarness ? WAITS_TO_START : WAITS_FOR_HOST;
+        return await this.waits(scope, session, launchId, waiting.code, `${waiting.words}: ${launched.waitingFor}.`);
+      }
       if (launcher.startsHarness) await this.sessions.setPhase(scope, sessionId, 'connecting', ['provisioning']);
       else this.bus.publish('session.bound', { orgId, sessionId, agentId: launched.agentId });
     } catch (error) {
+      if (error instanceof LaunchRefused) return this.refused(scope, session, launchId, error);
       const { code, message, cause, spec } = toReinsError(error);
       if (!launcher.startsHarness && spec.status >= 500) {
         this.logger.warn({ err: cause ?? error, sessionId }, 'no host could be looked for; it is tried again');
@@ -89,10 +101,21 @@ export class SessionLifecycle {
     return undefined;
   }
 
+  private async refused(
+    scope: OrgScope,
+    session: SessionDocument,
+    launchId: string,
+    error: LaunchRefused,
+  ): Promise<undefined> {
+    this.logger.error({ err: error.cause ?? error, sessionId: session._id }, 'a harness could not be started');
+    await this.sessions.releaseLaunch(scope, session._id, launchId);
+    await this.fail(scope, session, error.code, error.message);
+  }
+
   /** The session and its host do without each other from now on, whatever the session's state. */
   async stop(session: SessionDocument, reason: string, final: boolean): Promise<void> {
-    const { orgId, _id: sessionId, launchId, agentId } = session;
-    await this.launcherOf(session).stop({ orgId, sessionId, launchId, agentId, reason, final }, STOP_GRACE_MS);
+    const { orgId, _id: sessionId, launchId, agentId, pod = null } = session;
+    await this.launcherOf(session).stop({ orgId, sessionId, launchId, agentId, pod, reason, final }, STOP_GRACE_MS);
   }
 
   launcherOf(session: SessionDocument): Launcher {
@@ -180,37 +203,72 @@ export class SessionLifecycle {
     await this.log.append(scope, sessionId, [{ at: new Date().toISOString(), type: 'harness.connected', data }]);
   }
 
-  /** The socket is gone; the lease decides whether the harness is. */
-  async disconnected(scope: OrgScope, sessionId: string): Promise<void> {
+  /** The harness will leave as soon as it is done. */
+  async leaving(scope: OrgScope, sessionId: string, agentId: string, reason: string): Promise<void> {
+    const session = await this.sessions.get(scope, sessionId);
+    if (session === undefined || !this.launcherOf(session).startsHarness) return;
+    await this.sessions.noteLeaving(scope, sessionId, agentId, DRAINED, `The harness left in order: ${reason}.`);
+  }
+
+  /** The socket is gone; the lease decides whether the harness is, unless it has left in order. */
+  async disconnected(scope: OrgScope, sessionId: string, hasLeft = false): Promise<void> {
+    const session = hasLeft ? await this.sessions.get(scope, sessionId) : undefined;
+    if (session?.status === 'active' && session.statusReason?.code === DRAINED) {
+      await this.sessions.transition(scope, sessionId, 'harnessExited', { phase: null });
+      await this.tellState(scope, sessionId, 'suspended', { reason: session.statusReason });
+      if (session.agentId === null) return;
+      const { code, message } = session.statusReason;
+      return this.turns.interruptAll(scope, sessionId, session.agentId, code, message);
+    }
     await this.sessions.setPhase(scope, sessionId, 'reconnecting', ['ready']);
   }
 
   /** What the launcher saw. Facts about an earlier start change nothing. */
   private async onFact(fact: LauncherFact): Promise<void> {
     const scope = orgScope(fact.orgId);
-    const { sessionId, message } = fact;
-    const before = await this.sessions.releaseLaunch(scope, sessionId, fact.launchId);
+    const { sessionId, launchId } = fact;
+    if (fact.kind === 'waiting') return this.startsLate(scope, fact);
+    const before = await this.sessions.releaseLaunch(scope, sessionId, launchId);
     if (before === undefined) return;
-    this.logger.log({ sessionId, exitCode: fact.exitCode, signal: fact.signal }, message);
-    const data = { reason: fact.kind, exitCode: fact.exitCode, signal: fact.signal, message };
+    const hasLeft = before.statusReason?.code === DRAINED;
+    const { message, code = 'harness_exited' } = hasLeft && before.statusReason !== null ? before.statusReason : fact;
+    this.logger.log({ sessionId, code, exitCode: fact.exitCode, signal: fact.signal }, message);
+    const data = { reason: fact.kind, code, exitCode: fact.exitCode, signal: fact.signal, message };
     await this.log.append(scope, sessionId, [{ at: new Date().toISOString(), type: 'harness.lost', data }]);
     if (before.status === 'ending') return;
 
     if (before.phase !== null && (STARTING as readonly string[]).includes(before.phase)) {
-      await this.fail(scope, before, 'harness_exited', `The harness ended before it was ready; ${message}`);
+      // Whoever claimed the start did not live to make it.
+      if (code === 'never_started') return this.launch(scope, sessionId);
+      if (hasLeft && before.crashes < MOST_CRASHES) {
+        await this.sessions.setCrashes(scope, sessionId, before.crashes + 1);
+        await this.stop({ ...before, launchId }, message, false);
+        return this.launch(scope, sessionId);
+      }
+      const why = fact.code === undefined ? `The harness ended before it was ready; ${message}` : message;
+      await this.fail(scope, before, code, why);
       return;
     }
     if (before.status === 'active') {
-      const statusReason = { code: 'harness_exited', message, at: new Date() };
-      const crashes = before.crashes + 1;
+      const statusReason = { code, message, at: new Date() };
+      const crashes = hasLeft || fact.isFromOutside === true ? before.crashes : before.crashes + 1;
       await this.sessions.transition(scope, sessionId, 'harnessExited', { statusReason, crashes, phase: null });
-      await this.tellState(scope, sessionId, 'suspended', { reason: { code: 'harness_exited', message } });
+      await this.tellState(scope, sessionId, 'suspended', { reason: { code, message } });
     }
     if (before.agentId !== null) {
-      const stopReason = fact.kind === 'exited' ? 'process_exited' : 'host_lost';
+      const stopReason = fact.kind === 'unbound' ? 'host_lost' : hasLeft ? DRAINED : (fact.code ?? 'process_exited');
       await this.turns.interruptAll(scope, sessionId, before.agentId, stopReason, message);
     }
+    // What is left of the start, such as its Job, is of no use to the next one.
+    if (this.launcherOf(before).startsHarness) await this.stop({ ...before, launchId }, message, false);
     await this.resumeForQueue(scope, sessionId);
+  }
+
+  /** It may still start; until then its caller is told what it waits for. */
+  private async startsLate(scope: OrgScope, { sessionId, launchId, code, message }: LauncherFact): Promise<void> {
+    const session = await this.sessions.get(scope, sessionId);
+    if (session?.launchId !== launchId) return;
+    await this.waits(scope, session, launchId, code ?? WAITS_TO_START.code, message);
   }
 
   /** What waits in the queue gets a harness, unless harnesses keep dying here. */
@@ -243,8 +301,13 @@ export class SessionLifecycle {
   }
 
   /** Says once for what; answers it. */
-  private async waits(scope: OrgScope, session: SessionDocument, launchId: string, what: string): Promise<string> {
-    const [code, message] = ['no_host', `No host takes the session: ${what}.`];
+  private async waits(
+    scope: OrgScope,
+    session: SessionDocument,
+    launchId: string,
+    code: string,
+    message: string,
+  ): Promise<string> {
     if (await this.sessions.noteWaiting(scope, session._id, launchId, code, message)) {
       await this.tellState(scope, session._id, session.status, { reason: { code, message } });
     }

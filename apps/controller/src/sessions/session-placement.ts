@@ -12,6 +12,8 @@ export interface SessionPlace {
   agentId: string | null;
 }
 
+/** Reason of sessions whose harness could not be started; the loop tries again. */
+export const PUT_OFF = 'launcher_away';
 const SPREAD: Placement = { mode: 'min_load', labels: {} };
 
 /**
@@ -44,13 +46,20 @@ function contradiction(said: readonly string[]): ReinsError {
   });
 }
 
-/** What their launcher is told of sessions that should have a harness. */
+/** What their launcher is told of sessions that should have a harness; not of those whose start was put off. */
 export function expectedOf(launched: readonly SessionDocument[]): ExpectedLaunch[] {
-  return launched.map(({ _id, orgId, launchId, agentId, launcher, phase }) => ({
+  const expected = launched.filter(
+    ({ phase, statusReason }) => phase !== 'provisioning' || statusReason?.code !== PUT_OFF,
+  );
+  return expected.map(({ _id, orgId, launchId, launchedAt, agentId, launcher, phase, pod = null, status }) => ({
     orgId,
     sessionId: _id,
     launchId: launchId ?? '',
     // One that waits for its host has no place there yet.
     agentId: launcher === 'external' && phase === 'provisioning' ? null : agentId,
+    pod,
+    launchedAt,
+    isStarting: phase === 'provisioning' || phase === 'connecting',
+    isWanted: phase !== null || status === 'ending',
   }));
 }

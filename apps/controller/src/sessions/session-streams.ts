@@ -32,6 +32,8 @@ export class SessionStreams {
       ready: () => stream.ready(),
       onReset: (firstSeq) => stream.send(JSON.stringify({ firstSeq }), { event: 'reset' }),
       onCaughtUp: (tail) => stream.send(JSON.stringify({ tail }), { event: 'caught-up' }),
+      // The viewer resumes where it is.
+      onLost: () => stream.close(),
       signal: stream.signal,
     });
   }

@@ -49,13 +49,10 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
   private async settle(): Promise<void> {
     const launched = await this.sessions.launched();
     for (const launcher of this.launchers.all()) {
-      await launcher.reconcile(
-        expectedOf(launched.filter((session) => this.lifecycle.launcherOf(session) === launcher)),
-      );
+      const own = launched.filter((session) => this.lifecycle.launcherOf(session) === launcher);
+      await launcher.reconcile(expectedOf(own), (ids) => this.sessions.openAmong(ids));
     }
-    for (const session of await this.sessions.everywhere('ending')) {
-      this.background.start('the end of a session', () => this.endPipeline.run(orgScope(session.orgId), session));
-    }
+    await this.finishEnds();
     for (const session of await this.sessions.everywhere('pending')) {
       if (session.launchId !== null) continue;
       this.background.start('the launch of a harness', () =>
@@ -67,10 +64,18 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
   private async look(): Promise<void> {
     const now = Date.now();
     const { SESSION_IDLE_SECONDS, LAUNCH_TIMEOUT_MS } = this.config.env;
+    await this.finishEnds();
     await this.expire(new Date(now));
     await this.giveUpLateStarts(new Date(now - LAUNCH_TIMEOUT_MS));
     if (SESSION_IDLE_SECONDS > 0) await this.suspendIdle(new Date(now - SESSION_IDLE_SECONDS * 1000));
     await this.trimLogs();
+  }
+
+  /** What could not be finished, for a launcher or a database that was away, is gone on with. */
+  private async finishEnds(): Promise<void> {
+    for (const session of await this.sessions.everywhere('ending')) {
+      this.background.start('the end of a session', () => this.endPipeline.run(orgScope(session.orgId), session));
+    }
   }
 
   private async expire(now: Date): Promise<void> {

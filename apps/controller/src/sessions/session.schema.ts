@@ -3,6 +3,7 @@ import { type LauncherName, type Placement } from '@reins/shared/api/placement';
 import { type SessionPhase, type SessionSettings } from '@reins/shared/api/sessions';
 import { type SessionState } from '@reins/shared/state';
 import { Schema } from 'mongoose';
+import { type SessionPod } from '../launchers/launcher.port';
 import { type TenantDocument } from '../database/tenant.repository';
 
 /** A stateful interaction with a worker in a workspace. */
@@ -15,6 +16,8 @@ export interface SessionDocument extends TenantDocument {
   launcher?: LauncherName;
   /** How its host is chosen; null where it was named, or a harness is started. */
   placement?: Placement | null;
+  /** How its pods are made; null where its launcher makes none. */
+  pod?: SessionPod | null;
   /** It runs on its agent only: the caller named it, or the workspace is there. */
   pinned?: boolean;
   /** When its host was told of it; the host has a short while to say that it took it. */
@@ -55,6 +58,7 @@ export const sessionSchema = new Schema<SessionDocument>(
     agentId: nullable(String),
     launcher: String,
     placement: nullable(Schema.Types.Mixed),
+    pod: nullable(Schema.Types.Mixed),
     pinned: { type: Boolean, default: false },
     offeredAt: nullable(Date),
     refusals: { type: [{ _id: false, agentId: String, at: Date, message: String }], default: [] },

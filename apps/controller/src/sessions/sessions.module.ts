@@ -15,6 +15,7 @@ import { PromptStreams } from './prompt-streams';
 import { SessionHosting } from './session-hosting';
 import { SessionEventsController } from './session-events.controller';
 import { SessionLifecycle } from './session-lifecycle';
+import { SessionPods } from './session-pods';
 import { SessionsController } from './sessions.controller';
 import { SessionStoreModule } from './session-store.module';
 import { SessionsService } from './sessions.service';
@@ -51,6 +52,7 @@ import { ViewerTokensController } from './viewer-tokens.controller';
     EndPipeline,
     SessionWatch,
     SessionHosting,
+    SessionPods,
     SessionStreams,
     PromptStreams,
     TurnAnswers,

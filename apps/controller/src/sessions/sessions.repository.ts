@@ -164,7 +164,7 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
   async noteWaiting(scope: OrgScope, id: string, launchId: string, code: string, message: string): Promise<boolean> {
     const noted = await this.updateOne(
       scope,
-      { _id: id, launchId, phase: 'provisioning', 'statusReason.message': { $ne: message } },
+      { _id: id, launchId, phase: { $in: ['provisioning', 'connecting'] }, 'statusReason.message': { $ne: message } },
       { $set: { statusReason: { code, message, at: new Date() } } },
     );
     return noted !== undefined;
@@ -187,6 +187,32 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
       .exec();
   }
 
+  /** Sessions of all organisations whose start was put off for this reason: for the controller's own loop only. */
+  async putOff(code: string): Promise<SessionDocument[]> {
+    const wanted: SessionState[] = ['pending', 'suspended'];
+    return this.model
+      .find({
+        launcher: 'kubernetes',
+        phase: 'provisioning',
+        status: { $in: wanted },
+        launchId: { $ne: null },
+        'statusReason.code': code,
+      })
+      .sort({ _id: 1 })
+      .limit(1000)
+      .lean<SessionDocument[]>()
+      .exec();
+  }
+
+  /** Of these sessions of all organisations, the ids of those that are not over: for the controller's own loop only. */
+  async openAmong(ids: readonly string[]): Promise<Set<string>> {
+    const found = await this.model
+      .find({ _id: { $in: ids }, status: { $ne: 'ended' } }, { _id: 1 })
+      .lean<{ _id: string }[]>()
+      .exec();
+    return new Set(found.map(({ _id }) => _id));
+  }
+
   /** Of certain sessions those that get something of an edited worker; of all of them where none is named. */
   async amongOf(scope: OrgScope, ids: readonly string[], workerIds?: readonly string[]): Promise<SessionDocument[]> {
     return this.model
@@ -199,6 +225,14 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
   async setPhase(scope: OrgScope, id: string, phase: SessionPhase, from: readonly SessionPhase[]): Promise<boolean> {
     const found = await this.updateOne(scope, { _id: id, phase: { $in: from } }, { $set: { phase } });
     return found !== undefined;
+  }
+
+  /** Notes that the session's harness leaves of its own accord; not where it was told to. */
+  async noteLeaving(scope: OrgScope, id: string, agentId: string, code: string, message: string): Promise<void> {
+    const served: SessionState[] = ['pending', 'active', 'suspended'];
+    const statusReason = { code, message, at: new Date() };
+    const query = { _id: id, agentId, phase: { $ne: null }, status: { $in: served } };
+    await this.updateOne(scope, query, { $set: { statusReason } });
   }
 
   async touch(scope: OrgScope, id: string, at: Date): Promise<void> {

@@ -20,6 +20,7 @@ import { TurnsService } from '../turns/turns.service';
 import { EndPipeline } from './end-pipeline';
 import { SessionLifecycle } from './session-lifecycle';
 import { placeOf } from './session-placement';
+import { SessionPods } from './session-pods';
 import { toSessionView } from './session-view';
 import { type SessionDocument } from './session.schema';
 import { type SessionFilter, SessionsRepository } from './sessions.repository';
@@ -43,6 +44,7 @@ export class SessionsService {
     private readonly background: Background,
     private readonly config: Config,
     private readonly audit: AuditService,
+    private readonly pods: SessionPods,
   ) {}
 
   /** Makes the session and has a harness started or a host chosen for it; durable when it resolves, not yet active. */
@@ -64,7 +66,8 @@ export class SessionsService {
 
     const launcher = this.launchers.get(name);
     const host = { sessionId: id, cliType: worker.cliType, placement, agentId: pinnedTo, refusedBy: [] };
-    await launcher.check(scope.orgId, host);
+    const pod = name === 'kubernetes' ? await this.pods.of(scope, worker) : null;
+    await launcher.check(scope.orgId, host, pod);
     const identity = launcher.startsHarness
       ? await this.agents.createManaged(scope, { name: `session ${id}`, sessionId: id })
       : undefined;
@@ -76,6 +79,7 @@ export class SessionsService {
       agentId: identity?.agentId ?? pinnedTo,
       launcher: name,
       placement,
+      pod,
       pinned: pinnedTo !== null,
       offeredAt: null,
       refusals: [],

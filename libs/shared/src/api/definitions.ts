@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BranchName, Name } from './common';
 import { LAUNCHER_NAMES, Placement } from './placement';
+import { PodSettings } from './pods';
 
 /** Kinds of agent a worker may be. */
 export const CLI_TYPES = ['claude-code', 'codex', 'gemini', 'opencode', 'acp', 'javascript', 'functions'] as const;
@@ -63,6 +64,8 @@ const workerFields = z.object({
   launcher: z.enum(LAUNCHER_NAMES).optional(),
   /** How a host is chosen for its sessions; alone it means the launcher `external`. */
   placement: Placement.optional(),
+  /** How its pods are made, where its sessions run in a cluster; what it leaves out comes from KUBERNETES_POD. */
+  pod: PodSettings.optional(),
 });
 
 export const CreateWorker = workerFields.extend({

@@ -43,4 +43,6 @@ export const HARNESS_ENV = {
   stateDir: 'REINS_STATE_DIR',
   /** Set for a harness that was started for one session: it has no work without its controller. */
   managed: 'REINS_MANAGED',
+  /** A file the harness writes one sentence to when it cannot go on, for whoever started it. */
+  terminationLog: 'REINS_TERMINATION_LOG',
 } as const;

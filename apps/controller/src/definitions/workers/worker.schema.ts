@@ -28,6 +28,7 @@ export const workerSchema = new Schema<WorkerDocument>(
     timeout: { type: Number, required: true },
     launcher: String,
     placement: { type: Schema.Types.Mixed },
+    pod: { type: Schema.Types.Mixed },
     skills: [String],
     createdAt: { type: Date, required: true },
     updatedAt: { type: Date, required: true },

@@ -1,0 +1,61 @@
+const SUFFIX = 6;
+
+/** Name of the Job, Secret and policy of one start; a session is started anew under another name. */
+export function launchName(sessionId: string, launchId: string): string {
+  return `${sessionId}-${launchId.slice(-SUFFIX)}`;
+}
+
+/** Name of the claim of a session's workspace, which outlives its pods. */
+export function claimName(sessionId: string): string {
+  return sessionId;
+}
+
+export const LABELS = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  component: 'app.kubernetes.io/component',
+  controller: 'reins.dev/controller',
+  session: 'reins.dev/session',
+  worker: 'reins.dev/worker',
+  org: 'reins.dev/org',
+  launch: 'reins.dev/launch',
+} as const;
+
+/** Ids of organisations come from outside and may be no label: they stand whole in an annotation. */
+export const ORG_ANNOTATION = 'reins.dev/org';
+
+interface Labelled {
+  orgId: string;
+  sessionId: string;
+  workerId: string;
+  launchId: string;
+  installation: string;
+}
+
+/** Labels of what belongs to one start of a session's harness. */
+export function launchLabels(request: Labelled): Record<string, string> {
+  return { ...sessionLabels(request), [LABELS.launch]: request.launchId };
+}
+
+/** Labels of what belongs to a session for as long as it lives. */
+export function sessionLabels({ orgId, sessionId, workerId, installation }: Labelled): Record<string, string> {
+  return {
+    [LABELS.managedBy]: 'reins',
+    [LABELS.component]: 'session',
+    [LABELS.controller]: installation,
+    [LABELS.session]: sessionId,
+    [LABELS.worker]: workerId,
+    [LABELS.org]: labelValue(orgId),
+  };
+}
+
+/** Selects everything this controller made in a namespace. */
+export function ownSelector(installation: string): string {
+  return `${LABELS.managedBy}=reins,${LABELS.controller}=${installation}`;
+}
+
+function labelValue(text: string): string {
+  return text
+    .replace(/[^A-Za-z0-9_.-]/g, '_')
+    .slice(0, 63)
+    .replace(/[^A-Za-z0-9]+$/, '');
+}
