@@ -16,13 +16,13 @@ apply_addons() { cluster_kubectl apply -f "$PARTS_DIR/config/addons.yaml" >/dev/
 
 # write_image PROGRAM IMAGE FILE: a docker-archive of one layer with one static program.
 write_image() {
-  local folder layer
+  local program=${1##*/} folder layer
   folder=$(mktemp -d)
-  mkdir "$folder/root" && cp "$RUN/bin/$1" "$folder/root/$1"
-  tar -C "$folder/root" --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$folder/layer.tar" "$1"
+  cp "$1" "$folder/$program"
+  tar -C "$folder" --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$folder/layer.tar" "$program"
   layer=$(sha256sum "$folder/layer.tar" | cut -d' ' -f1)
   printf '{"architecture":"%s","os":"linux","config":{"Entrypoint":["/%s"],"User":"65534:65534"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-    "$(go_architecture)" "$1" "$layer" >"$folder/config.json"
+    "$(go_architecture)" "$program" "$layer" >"$folder/config.json"
   printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$2" >"$folder/manifest.json"
   tar -C "$folder" -cf "$3" manifest.json config.json layer.tar
   rm -rf "$folder"
@@ -36,7 +36,7 @@ load_own_images() {
     name=${program#*:}
     if node_ctr images ls -q | grep -qxF "$name"; then continue; fi
     progress "loading $name"
-    write_image "${program%%:*}" "$name" "$RUN/image.tar"
+    write_image "$RUN/bin/${program%%:*}" "$name" "$RUN/image.tar"
     node_ctr images import "$RUN/image.tar" >/dev/null
     rm -f "$RUN/image.tar"
   done
