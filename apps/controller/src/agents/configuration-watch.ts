@@ -4,6 +4,7 @@ import { orgScope } from '../access/principal';
 import { Bus } from '../bus/bus';
 import { ListenAddress } from '../config/listen-address';
 import { type DefinitionEdit, RecentEditsRepository } from '../definitions/recent-edits.repository';
+import { Leadership } from '../replicas/leadership';
 import { AgentConfigurationService } from './agent-configuration.service';
 import { type AgentKey, AgentKeysRepository, type KeyPage } from './agent-keys.repository';
 import { AgentsService } from './agents.service';
@@ -40,16 +41,24 @@ export class ConfigurationWatch implements OnApplicationBootstrap, BeforeApplica
     private readonly configurations: AgentConfigurationService,
     private readonly edits: RecentEditsRepository,
     private readonly mark: ConfigurationMarkRepository,
+    private readonly leadership: Leadership,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.bus.subscribe('definition.changed', async (edit) => {
-      await this.renewAll(this.concerned(edit));
-    });
+    this.bus.subscribe(
+      'definition.changed',
+      async (edit) => {
+        await this.renewAll(this.concerned(edit));
+      },
+      'here',
+    );
     this.loop = startInterval({
       everyMs: SWEEP_EVERY_MS,
       jitter: 0.1,
-      run: (signal) => this.sweep(signal),
+      // Those nobody tells of edits look for them themselves.
+      run: async (signal) => {
+        if (this.leadership.isLeader() || !this.bus.isHeard) await this.sweep(signal);
+      },
       onError: (error) =>
         this.logger.warn({ err: error }, 'a sweep over edited definitions failed; the next one follows'),
     });

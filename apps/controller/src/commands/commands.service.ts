@@ -16,7 +16,9 @@ export class CommandsService {
   constructor(
     private readonly commands: CommandsRepository,
     private readonly bus: Bus,
-  ) {}
+  ) {
+    bus.subscribe('command.applied', ({ commandId }) => this.waiting.get(commandId)?.());
+  }
 
   /** An abort has a lane of its own, so that nothing in front of it can delay it. */
   abort(scope: OrgScope, sessionId: string, turnId: string, reason: string): Promise<CommandDocument> {
@@ -39,7 +41,7 @@ export class CommandsService {
 
   async acknowledge(scope: OrgScope, ack: CommandAck): Promise<void> {
     const command = await this.commands.acknowledge(scope, ack);
-    if (command !== undefined) this.waiting.get(command._id)?.();
+    if (command !== undefined) this.bus.publish('command.applied', { orgId: scope.orgId, commandId: command._id });
   }
 
   /** The command once its harness has applied it, or undefined when the time is up. */

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { type OrgScope } from '../access/principal';
+import { Bus } from '../bus/bus';
 import { Metrics } from '../metrics/metrics';
+import { Replicas } from '../replicas/replicas';
+import { type Followed, FollowedSessions, type LogListener } from './followed-sessions';
 import { LogEvent, type NewEvent } from './log-event';
+import { LogFanout } from './log-fanout';
 import { type AppendedEvents, type AppendResult, type HarnessCursor, LogWriter, type SegmentStore } from './log-writer';
+import { LogTrims } from './log-trims';
 import { type LogTail, SegmentsRepository } from './segments.repository';
-
-export type LogListener = (events: readonly LogEvent[]) => void;
 
 /** One page of a session's log. */
 export interface LogPage {
@@ -15,18 +18,35 @@ export interface LogPage {
 }
 
 const SEGMENTS_PER_READ = 64;
+/** What is known of a log that others may write to is asked for again after this long. */
+const TAIL_VALID_MS = 2_000;
+/** Followed sessions whose tails are read at the same time. */
+const TAILS_AT_ONCE = 20;
 
 /** The durable, ordered log of every session. Everything that tells what happened reads it. */
 @Injectable()
 export class EventLog {
-  private readonly listeners = new Map<string, Set<LogListener>>();
+  private readonly followed: FollowedSessions;
+  private readonly trims = new LogTrims();
   private readonly everywhere = new Set<(sessionId: string, events: readonly LogEvent[]) => void>();
   private readonly writer: LogWriter;
 
   constructor(
     private readonly segments: SegmentsRepository,
+    private readonly fanout: LogFanout,
+    private readonly replicas: Replicas,
+    bus: Bus,
     metrics: Metrics,
   ) {
+    this.followed = new FollowedSessions(
+      (sessionId) => fanout.follow(sessionId, bus),
+      (sessionId) => fanout.unfollow(sessionId),
+    );
+    fanout.receive(
+      (sessionId, events) => this.followed.tell(sessionId, events, true),
+      (sessionId) => void this.checkOne(sessionId),
+    );
+    replicas.onChange(() => this.writer.doubt());
     const stored = metrics.counter('reins_events_stored_total', 'Events that became durable');
     const writes = metrics.counter('reins_event_writes_total', 'Bulk writes that made them durable');
     const store: SegmentStore = {
@@ -36,10 +56,11 @@ export class EventLog {
         return segments.insertAll(documents);
       },
     };
-    this.writer = new LogWriter(store, (_scope, sessionId, events) => {
+    const onDurable = (_scope: OrgScope, sessionId: string, events: readonly LogEvent[]): void => {
       stored.inc(events.length);
       this.publish(sessionId, events);
-    });
+    };
+    this.writer = new LogWriter(store, onDurable, () => (this.replicas.isAlone ? Infinity : TAIL_VALID_MS));
   }
 
   /** Appends the controller's own events; durable when it resolves. Returns the number of the last. */
@@ -90,15 +111,30 @@ export class EventLog {
     }
   }
 
-  /** Told of every event of a session that becomes durable from now on, in order. Returns the unsubscribe function. */
-  subscribe(sessionId: string, listener: LogListener): () => void {
-    const listeners = this.listeners.get(sessionId) ?? new Set();
-    this.listeners.set(sessionId, listeners);
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0) this.listeners.delete(sessionId);
-    };
+  /** The tail as it is stored, also where another controller has written it. */
+  async freshTail(scope: OrgScope, sessionId: string): Promise<LogTail> {
+    this.writer.doubtOne(sessionId);
+    return this.writer.tail(scope, sessionId);
+  }
+
+  /** The session's harness is elsewhere now: what is remembered of its log would grow old. */
+  forget(sessionId: string): void {
+    this.writer.forget(sessionId);
+    this.fanout.forget(sessionId);
+  }
+
+  /** Told of what becomes durable in a session from now on, by whichever controller. Returns the unsubscribe function. */
+  subscribe(scope: OrgScope, sessionId: string, listener: LogListener): () => void {
+    return this.followed.add(scope, sessionId, listener);
+  }
+
+  /** Looks whether followed sessions have events nobody told of. For the watch over lost messages. */
+  async checkFollowed(which: 'all' | 'quiet'): Promise<void> {
+    const quiet = this.followed.takeQuiet();
+    const sessions = which === 'all' ? this.followed.all() : quiet;
+    for (let first = 0; first < sessions.length; first += TAILS_AT_ONCE) {
+      await Promise.all(sessions.slice(first, first + TAILS_AT_ONCE).map((followed) => this.check(followed)));
+    }
   }
 
   /** Told of the durable events of all sessions this controller writes. */
@@ -109,11 +145,20 @@ export class EventLog {
 
   async retain(scope: OrgScope, sessionId: string, until: Date): Promise<void> {
     await this.segments.expireAll(scope, sessionId, until);
-    this.writer.forget(sessionId);
+    this.forget(sessionId);
+    this.trims.forget(sessionId);
   }
 
+  /** Drops the oldest events beyond the size; to be called again and again. */
   async trim(scope: OrgScope, sessionId: string, maxBytes: number): Promise<void> {
-    await this.segments.trim(scope, sessionId, maxBytes);
+    // Alone, nobody can be about to write where something was dropped.
+    const upTo = this.replicas.isAlone ? undefined : this.trims.settledSeq(sessionId);
+    if (!this.replicas.isAlone) {
+      const { seqTo } = await this.segments.tail(scope, sessionId);
+      this.trims.note(sessionId, seqTo);
+      if (upTo === undefined) return;
+    }
+    await this.segments.trim(scope, sessionId, maxBytes, upTo);
   }
 
   /** Resolves when everything appended so far is durable. */
@@ -123,6 +168,18 @@ export class EventLog {
 
   private publish(sessionId: string, events: readonly LogEvent[]): void {
     for (const listener of this.everywhere) listener(sessionId, events);
-    for (const listener of this.listeners.get(sessionId) ?? []) listener(events);
+    this.followed.tell(sessionId, events, !this.replicas.isAlone);
+    this.fanout.tell(sessionId, events);
+  }
+
+  /** A failure is made up for by the next look of the watch. */
+  private async checkOne(sessionId: string): Promise<void> {
+    const followed = this.followed.get(sessionId);
+    if (followed !== undefined) await this.check(followed).catch(() => undefined);
+  }
+
+  private async check(followed: Followed): Promise<void> {
+    const { seqTo } = await this.segments.tail(followed.scope, followed.sessionId);
+    this.followed.tellTail(followed, seqTo);
   }
 }

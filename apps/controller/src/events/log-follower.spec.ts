@@ -1,5 +1,5 @@
 import { orgScope } from '../access/principal';
-import { type LogListener } from './event-log';
+import { type LogListener } from './followed-sessions';
 import { LogEvent } from './log-event';
 import { followLog } from './log-follower';
 
@@ -13,9 +13,9 @@ function memoryLog(stored: number) {
     append(count: number): void {
       const fresh = Array.from({ length: count }, (_, index) => eventAt(events.length + index + 1));
       events.push(...fresh);
-      for (const listener of listeners) listener(fresh);
+      for (const listener of listeners) listener.onEvents(fresh);
     },
-    subscribe(_sessionId: string, listener: LogListener): () => void {
+    subscribe(_scope: unknown, _sessionId: string, listener: LogListener): () => void {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
@@ -36,6 +36,7 @@ function follow(log: ReturnType<typeof memoryLog>, ready: () => Promise<void>) {
     ready,
     onReset: () => undefined,
     onCaughtUp: () => undefined,
+    onLost: () => undefined,
     signal: stop.signal,
   });
   return { seen, done, stop };

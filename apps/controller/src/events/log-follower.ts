@@ -14,6 +14,8 @@ export interface FollowOptions {
   onReset: (firstSeq: number) => void;
   /** The replay is over; what comes now is live. */
   onCaughtUp: (tail: number) => void;
+  /** Something live was missed and could not be read: the follower has to come again with its cursor. */
+  onLost: (error: unknown) => void;
   signal: AbortSignal;
 }
 
@@ -22,50 +24,118 @@ const MOST_EARLY = 5_000;
 
 /**
  * Gives a follower every event after its cursor, once and in order: subscribes first, replays what is stored, then drops
- * from the live ones what the replay had. Resolves when the replay is done; live events go on until the signal aborts.
+ * from the live ones what the replay had. Where live events of another controller were missed, it replays again. Resolves
+ * when the first replay is done; live events go on until the signal aborts.
  */
 export async function followLog(log: Pick<EventLog, 'subscribe' | 'replay'>, options: FollowOptions): Promise<void> {
-  const { scope, sessionId, onEvent, ready, onReset, onCaughtUp, signal } = options;
-  let cursor = options.after;
-  let replaying = true;
-  let early: LogEvent[] = [];
-  let overflowed: boolean;
+  const follower = new Follower(log, options);
+  await follower.start();
+}
 
-  const deliver = (event: LogEvent): void => {
-    if (event.seq <= cursor) return;
-    cursor = event.seq;
-    onEvent(event);
-  };
-  const unsubscribe = log.subscribe(sessionId, (events) => {
-    if (!replaying) {
-      for (const event of events) deliver(event);
+class Follower {
+  private cursor: number;
+  private isReplaying = true;
+  private isBehind = false;
+  private early: LogEvent[] = [];
+  private unsubscribe: () => void = () => undefined;
+
+  constructor(
+    private readonly log: Pick<EventLog, 'subscribe' | 'replay'>,
+    private readonly options: FollowOptions,
+  ) {
+    this.cursor = options.after;
+  }
+
+  async start(): Promise<void> {
+    const { scope, sessionId, signal, onCaughtUp } = this.options;
+    this.unsubscribe = this.log.subscribe(scope, sessionId, {
+      onEvents: (events) => this.onEvents(events),
+      onTail: (seq) => this.onTail(seq),
+    });
+    signal.addEventListener('abort', this.unsubscribe, { once: true });
+    try {
+      await this.catchUp();
+    } catch (error) {
+      this.unsubscribe();
+      throw error;
+    }
+    onCaughtUp(this.cursor);
+  }
+
+  private onEvents(events: readonly LogEvent[]): void {
+    const [first] = events;
+    if (first === undefined) return;
+    if (!this.isReplaying && first.seq <= this.cursor + 1) {
+      for (const event of events) this.deliver(event);
       return;
     }
-    early.push(...events);
-    if (early.length <= MOST_EARLY) return;
-    early = [];
-    overflowed = true;
-  });
-  signal.addEventListener('abort', unsubscribe, { once: true });
-
-  try {
-    do {
-      overflowed = false;
-      for await (const event of log.replay(scope, sessionId, cursor)) {
-        if (signal.aborted) return;
-        // Only trimming makes a hole: the log itself has none.
-        if (event.seq > cursor + 1) onReset(event.seq);
-        deliver(event);
-        await ready();
-      }
-      // What was dropped meanwhile is durable: the next pass has it.
-    } while (overflowed && !signal.aborted);
-  } catch (error) {
-    unsubscribe();
-    throw error;
+    this.early.push(...events);
+    if (this.early.length > MOST_EARLY) {
+      this.early = [];
+      this.isBehind = true;
+    }
+    this.replayMissed();
   }
-  for (const event of early) deliver(event);
-  replaying = false;
-  early = [];
-  onCaughtUp(cursor);
+
+  private onTail(seq: number): void {
+    if (seq <= this.cursor) return;
+    this.isBehind = true;
+    this.replayMissed();
+  }
+
+  private replayMissed(): void {
+    if (this.isReplaying || this.options.signal.aborted) return;
+    this.isReplaying = true;
+    this.catchUp().catch((error: unknown) => {
+      this.unsubscribe();
+      this.options.onLost(error);
+    });
+  }
+
+  /** Replays until nothing is known to be missing, then goes live in the same tick. */
+  private async catchUp(): Promise<void> {
+    const { signal } = this.options;
+    do {
+      this.isBehind = false;
+      const before = this.cursor;
+      await this.replay();
+      this.deliverEarly(this.cursor > before);
+      // What was dropped or missed is durable: the next pass has it.
+    } while (this.isBehind && !signal.aborted);
+    this.isReplaying = false;
+  }
+
+  private async replay(): Promise<void> {
+    const { scope, sessionId, signal, onReset, ready } = this.options;
+    for await (const event of this.log.replay(scope, sessionId, this.cursor)) {
+      if (signal.aborted) return;
+      // Only trimming makes a hole: the log itself has none.
+      if (event.seq > this.cursor + 1) onReset(event.seq);
+      this.deliver(event);
+      await ready();
+    }
+  }
+
+  /** Those that follow the cursor. The others wait for the next pass, unless the log has nothing to fill the hole with. */
+  private deliverEarly(hasMoved: boolean): void {
+    const early = this.early.sort((a, b) => a.seq - b.seq);
+    this.early = [];
+    for (const [index, event] of early.entries()) {
+      if (event.seq > this.cursor + 1) {
+        if (hasMoved) {
+          this.early = early.slice(index);
+          this.isBehind = true;
+          return;
+        }
+        this.options.onReset(event.seq);
+      }
+      this.deliver(event);
+    }
+  }
+
+  private deliver(event: LogEvent): void {
+    if (event.seq <= this.cursor) return;
+    this.cursor = event.seq;
+    this.options.onEvent(event);
+  }
 }

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '@reins/shared/util';
 import { type OrgScope } from '../access/principal';
 import { LogEvent, type NewEvent } from './log-event';
 import { type SegmentDocument, segmentId } from './segment.schema';
@@ -32,6 +33,8 @@ interface SessionQueue {
   sessionId: string;
   appends: Append[];
   tail: LogTail | undefined;
+  /** When the tail was known to be true, on the monotonic clock. */
+  tailAt: number;
 }
 
 export interface SegmentStore {
@@ -62,6 +65,9 @@ export class LogWriter {
     private readonly store: SegmentStore,
     /** Told of every durable event, in order, before its append resolves. */
     private readonly onDurable: (scope: OrgScope, sessionId: string, events: readonly LogEvent[]) => void,
+    /** How long a tail is relied on. Another controller may write meanwhile, and what it wrote first may be trimmed. */
+    private readonly tailValidMs: () => number = () => Infinity,
+    private readonly clock: Pick<Clock, 'monotonic'> = systemClock,
   ) {}
 
   append(scope: OrgScope, sessionId: string, events: AppendedEvents, source?: HarnessCursor): Promise<AppendResult> {
@@ -76,8 +82,19 @@ export class LogWriter {
   /** The tail this process knows, read from the store where it knows none. */
   async tail(scope: OrgScope, sessionId: string): Promise<LogTail> {
     const queue = this.queueOf(scope, sessionId);
-    queue.tail ??= await this.store.tail(scope, sessionId);
-    return queue.tail;
+    if (this.isKnown(queue)) return queue.tail;
+    return this.readTail(queue);
+  }
+
+  /** What is known of the session's tail may be wrong: it is read again before anything is built on it. */
+  doubtOne(sessionId: string): void {
+    const queue = this.queues.get(sessionId);
+    if (queue !== undefined) queue.tail = undefined;
+  }
+
+  /** The same for all sessions. */
+  doubt(): void {
+    for (const queue of this.queues.values()) queue.tail = undefined;
   }
 
   /** Forgets a session nothing happens in; its tail is read again when needed. */
@@ -91,10 +108,24 @@ export class LogWriter {
     while (this.running !== undefined) await this.running;
   }
 
+  private isKnown(queue: SessionQueue): queue is SessionQueue & { tail: LogTail } {
+    return queue.tail !== undefined && this.clock.monotonic() - queue.tailAt <= this.tailValidMs();
+  }
+
+  private async readTail(queue: SessionQueue): Promise<LogTail> {
+    return this.note(queue, await this.store.tail(queue.scope, queue.sessionId));
+  }
+
+  private note(queue: SessionQueue, tail: LogTail): LogTail {
+    queue.tail = tail;
+    queue.tailAt = this.clock.monotonic();
+    return tail;
+  }
+
   private queueOf(scope: OrgScope, sessionId: string): SessionQueue {
     let queue = this.queues.get(sessionId);
     if (queue === undefined) {
-      queue = { scope, sessionId, appends: [], tail: undefined };
+      queue = { scope, sessionId, appends: [], tail: undefined, tailAt: 0 };
       this.queues.set(sessionId, queue);
     }
     return queue;
@@ -120,13 +151,10 @@ export class LogWriter {
   }
 
   private async commit(taken: { queue: SessionQueue; appends: Append[] }[]): Promise<void> {
-    const unknown = taken.filter(({ queue }) => queue.tail === undefined);
-    await Promise.all(
-      unknown.map(async ({ queue }) => {
-        queue.tail = await this.store.tail(queue.scope, queue.sessionId);
-      }),
+    const tails = await Promise.all(
+      taken.map(async ({ queue }) => (this.isKnown(queue) ? queue.tail : this.readTail(queue))),
     );
-    const prepared = taken.map(({ queue, appends }) => prepare(queue, appends, queue.tail as LogTail));
+    const prepared = taken.map(({ queue, appends }, index) => prepare(queue, appends, tails[index] as LogTail));
     const segments = prepared.flatMap(({ segment }) => (segment === undefined ? [] : [segment]));
     const refused = segments.length === 0 ? new Set<string>() : await this.store.insertAll(segments);
     for (const { queue, appends, segment, events, tail } of prepared) {
@@ -136,7 +164,7 @@ export class LogWriter {
         this.waiting.add(queue);
         continue;
       }
-      queue.tail = tail;
+      this.note(queue, tail);
       if (events.length > 0) this.onDurable(queue.scope, queue.sessionId, events);
       for (const append of appends) append.resolve(append.result as AppendResult);
     }

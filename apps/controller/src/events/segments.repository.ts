@@ -82,15 +82,21 @@ export class SegmentsRepository extends TenantRepository<SegmentDocument> {
     await this.model.updateMany(this.scoped(scope, { _id: segmentRange(sessionId) }), { $set: { expireAt } }).exec();
   }
 
-  /** Drops whole segments, oldest first, until at most `maxBytes` are left; the newest always stays. */
-  async trim(scope: OrgScope, sessionId: string, maxBytes: number): Promise<void> {
+  /**
+   * Drops whole segments, oldest first, until at most `maxBytes` are left; the newest always stays, and so do those that
+   * begin after `upToSeq`.
+   */
+  async trim(scope: OrgScope, sessionId: string, maxBytes: number, upToSeq = Infinity): Promise<void> {
     const sizes = await this.model
-      .find(this.scoped(scope, { _id: segmentRange(sessionId) }), { sizeBytes: 1 })
+      .find(this.scoped(scope, { _id: segmentRange(sessionId) }), { sizeBytes: 1, seqFrom: 1 })
       .sort({ _id: -1 })
-      .lean<{ _id: string; sizeBytes: number }[]>()
+      .lean<{ _id: string; sizeBytes: number; seqFrom: number }[]>()
       .exec();
     let kept = 0;
-    const excess = sizes.filter(({ sizeBytes }, index) => (kept += sizeBytes) > maxBytes && index > 0);
+    const excess = sizes.filter(({ sizeBytes, seqFrom }, index) => {
+      kept += sizeBytes;
+      return kept > maxBytes && index > 0 && seqFrom <= upToSeq;
+    });
     if (excess.length === 0) return;
     await this.model.deleteMany(this.scoped(scope, { _id: { $in: excess.map(({ _id }) => _id) } })).exec();
   }

@@ -17,7 +17,9 @@ export class Replicas implements BeforeApplicationShutdown {
   private readonly leaseMs: number;
   private beating: Interval | undefined;
   private unsubscribe: (() => void) | undefined;
+  private readonly listeners = new Set<() => void>();
   private known: ReplicaDocument[] = [];
+  private hadOthers = false;
 
   constructor(
     private readonly repository: ReplicasRepository,
@@ -58,6 +60,16 @@ export class Replicas implements BeforeApplicationShutdown {
     return this.known.length === 0;
   }
 
+  /** Whether there ever were others while this one ran: what is remembered from then may be theirs to know. */
+  get hadCompany(): boolean {
+    return this.hadOthers;
+  }
+
+  /** Told whenever another controller came or went. */
+  onChange(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
   /** Ids of all that live, this one among them; asks the database. */
   async living(): Promise<string[]> {
     return [this.self.id, ...(await this.otherLiving()).map(({ _id }) => _id)];
@@ -81,7 +93,10 @@ export class Replicas implements BeforeApplicationShutdown {
 
   private async look(): Promise<void> {
     await this.repository.beat(this.self.facts);
+    const before = this.known.map(({ _id }) => _id).join();
     this.known = await this.otherLiving();
+    this.hadOthers ||= this.known.length > 0;
+    if (this.known.map(({ _id }) => _id).join() !== before) for (const listener of this.listeners) listener();
     this.metrics
       .gauge('reins_replicas', 'Controllers that use this database, this one among them')
       .set(this.known.length + 1);

@@ -118,7 +118,8 @@ export class TurnIngest {
     }
     const pending = before.flatMap(({ event }) => (event?.turnId === turnId ? [event] : []));
     const event = EVENT_OF_STATUS[end.status];
-    const result = live.fold.with(pending).result(end);
+    const fold = await this.liveTurns.foldOf(scope, live.turn);
+    const result = fold.with(pending).result(end);
     const terminal = { at, data: withoutRaw(end) };
     const generation = live.turn.generation;
     const ended = await this.lifecycle.endByHarness(scope, live.turn, {

@@ -76,6 +76,7 @@ export class TurnLifecycle {
     const queued = await this.turns.requeue(scope, turn._id, turn.generation, nextAttempt);
     if (queued === undefined) return;
     this.liveTurns.remove(turn._id);
+    this.bus.publish('turn.released', { orgId: scope.orgId, turnId: turn._id, generation: queued.generation });
     const data = { attempt: queued.attempt, lane: queued.lane, reason };
     await this.log.append(scope, turn.sessionId, [eventOf('turn.queued', queued, data)]);
     this.bus.publish('turn.queued', { orgId: scope.orgId, sessionId: turn.sessionId });
@@ -164,6 +165,7 @@ export class TurnLifecycle {
 
   private release(ended: TurnDocument): void {
     this.liveTurns.remove(ended._id);
+    this.bus.publish('turn.released', { orgId: ended.orgId, turnId: ended._id, generation: ended.generation });
     this.report.turnEnded(ended);
     this.bus.publish('turn.queued', { orgId: ended.orgId, sessionId: ended.sessionId });
   }

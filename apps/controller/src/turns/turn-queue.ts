@@ -5,6 +5,7 @@ import { isoTime } from '@reins/shared/util';
 import { type OrgScope } from '../access/principal';
 import { Bus } from '../bus/bus';
 import { Config } from '../config/config';
+import { Replicas } from '../replicas/replicas';
 import { LiveTurns } from './live-turns';
 import { type TurnDocument } from './turn.schema';
 import { type LeaseHolder, TurnsRepository } from './turns.repository';
@@ -27,6 +28,7 @@ export class TurnQueue {
   constructor(
     private readonly turns: TurnsRepository,
     private readonly liveTurns: LiveTurns,
+    private readonly replicas: Replicas,
     private readonly config: Config,
     bus: Bus,
   ) {
@@ -69,7 +71,8 @@ export class TurnQueue {
     for (const waiters of this.waiters.values()) for (const waiter of waiters) waiter.wake();
   }
 
-  private wake(sessionId: string): void {
+  /** Has the pulls held open here for the session look again. */
+  wake(sessionId: string): void {
     for (const waiter of this.waiters.get(sessionId) ?? []) waiter.wake();
   }
 
@@ -92,11 +95,20 @@ export class TurnQueue {
       const now = Date.now();
       const times = { leaseUntil: new Date(now + LEASE_MS), startBy: new Date(now + START_WITHIN_MS) };
       const turn = await this.turns.lease(scope, sessionId, busy, holder, times);
-      if (turn !== 'contended') {
-        if (turn !== undefined) this.liveTurns.add(turn);
+      if (turn !== 'contended' && turn !== undefined) {
+        this.liveTurns.add(turn);
         return turn;
       }
-      busy = (await this.turns.live(scope, sessionId)).map(({ lane }) => lane);
+      if (turn === undefined && (busy.length === 0 || tries > 0 || !this.replicas.hadCompany)) return undefined;
+      // Another controller may have ended what is believed to be live here.
+      const live = await this.turns.live(scope, sessionId);
+      this.liveTurns.keepOnly(
+        sessionId,
+        live.map(({ _id }) => _id),
+      );
+      const lanes = live.map(({ lane }) => lane);
+      if (turn === undefined && busy.every((lane) => lanes.includes(lane))) return undefined;
+      busy = lanes;
     }
     this.logger.warn({ sessionId }, 'lanes kept changing during a pull; the next one will find the turn');
     return undefined;

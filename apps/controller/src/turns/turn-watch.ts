@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplication
 import { type Interval, isoTime, startInterval } from '@reins/shared/util';
 import { orgScope } from '../access/principal';
 import { Config } from '../config/config';
+import { Leadership } from '../replicas/leadership';
 import { TurnLifecycle } from './turn-lifecycle';
 import { type TurnDocument } from './turn.schema';
 import { TurnsRepository } from './turns.repository';
@@ -57,6 +58,7 @@ export class TurnWatch implements OnApplicationBootstrap, BeforeApplicationShutd
   constructor(
     private readonly turns: TurnsRepository,
     private readonly lifecycle: TurnLifecycle,
+    private readonly leadership: Leadership,
     private readonly config: Config,
   ) {}
 
@@ -73,6 +75,7 @@ export class TurnWatch implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   private async look(): Promise<void> {
+    if (!this.leadership.isLeader()) return;
     const { LOST_AFTER_MS, LEASE_MS, ABORT_GRACE_MS } = this.config.env;
     const limits = { lostAfterMs: Math.max(LOST_AFTER_MS, LEASE_MS), leaseMs: LEASE_MS, abortGraceMs: ABORT_GRACE_MS };
     const now = Date.now();

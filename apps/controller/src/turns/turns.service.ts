@@ -108,16 +108,23 @@ export class TurnsService {
 
   /** The turn once it has ended; resolves at once where it has. Rejects when the signal aborts. */
   async ended(scope: OrgScope, turn: TurnDocument, signal: AbortSignal): Promise<TurnDocument> {
-    const done = new AbortController();
-    const unsubscribe = this.log.subscribe(turn.sessionId, (events) => {
-      if (events.some(({ event }) => event.turnId === turn._id && event.type === 'turn.completed')) done.abort();
+    let look = new AbortController();
+    const unsubscribe = this.log.subscribe(scope, turn.sessionId, {
+      onEvents: (events) => {
+        if (events.some(({ event }) => event.turnId === turn._id && event.type === 'turn.completed')) look.abort();
+      },
+      // Another controller wrote what was not told here: it may have been the end.
+      onTail: () => look.abort(),
     });
     try {
-      const now = await this.get(scope, turn.sessionId, turn._id);
-      if (isTerminal(now.status)) return now;
-      await aborted(AbortSignal.any([done.signal, signal]));
-      signal.throwIfAborted();
-      return await this.get(scope, turn.sessionId, turn._id);
+      for (;;) {
+        const rung = AbortSignal.any([look.signal, signal]);
+        const now = await this.get(scope, turn.sessionId, turn._id);
+        if (isTerminal(now.status)) return now;
+        await aborted(rung);
+        signal.throwIfAborted();
+        look = new AbortController();
+      }
     } finally {
       unsubscribe();
     }

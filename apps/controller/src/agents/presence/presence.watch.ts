@@ -4,6 +4,7 @@ import { orgScope } from '../../access/principal';
 import { Bus } from '../../bus/bus';
 import { Config } from '../../config/config';
 import { Metrics } from '../../metrics/metrics';
+import { Leadership } from '../../replicas/leadership';
 import { AgentEvents } from './agent-events';
 import { PresenceService } from './presence.service';
 
@@ -27,6 +28,7 @@ export class PresenceWatch implements OnApplicationBootstrap, BeforeApplicationS
     private readonly events: AgentEvents,
     private readonly bus: Bus,
     private readonly metrics: Metrics,
+    private readonly leadership: Leadership,
     { env }: Config,
   ) {
     const shortest = Math.min(env.HEARTBEAT_MS, env.RECONNECT_GRACE_MS, env.AGENT_BEAT_SECONDS * 1000);
@@ -34,9 +36,13 @@ export class PresenceWatch implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   onApplicationBootstrap(): void {
-    this.bus.subscribe('agent.revoked', async ({ orgId, agentId, reason }) => {
-      if (reason !== 'ended') await this.presence.revoked(orgScope(orgId), agentId, new Date());
-    });
+    this.bus.subscribe(
+      'agent.revoked',
+      async ({ orgId, agentId, reason }) => {
+        if (reason !== 'ended') await this.presence.revoked(orgScope(orgId), agentId, new Date());
+      },
+      'here',
+    );
     this.loop = startInterval({
       everyMs: this.everyMs,
       jitter: 0.1,
@@ -51,15 +57,21 @@ export class PresenceWatch implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private async look(): Promise<void> {
-    const began = systemClock.monotonic();
-    const isDeaf = this.lookedAt === undefined || began - this.lookedAt > DEAF_AFTER_LOOKS * MOST_EVERY_MS;
-    if (isDeaf) await this.presence.listenAgain(new Date());
-    while (await this.presence.markSilent(new Date(), PAGE)) continue;
-    this.lookedAt = systemClock.monotonic();
+    // A new leader begins by giving everyone the time to be heard: nobody may have listened for a while.
+    if (this.leadership.isLeader()) await this.findSilent();
+    else this.lookedAt = undefined;
     const online = await this.presence.countOnline();
     this.metrics
       .gauge('reins_agents_online', 'Agents that are online, over all controllers of the database')
       .set(online);
     await this.events.flush();
+  }
+
+  private async findSilent(): Promise<void> {
+    const began = systemClock.monotonic();
+    const isDeaf = this.lookedAt === undefined || began - this.lookedAt > DEAF_AFTER_LOOKS * MOST_EVERY_MS;
+    if (isDeaf) await this.presence.listenAgain(new Date());
+    while (await this.presence.markSilent(new Date(), PAGE)) continue;
+    this.lookedAt = systemClock.monotonic();
   }
 }
