@@ -153,4 +153,23 @@ describe('leaving', () => {
     await exit;
     expect(peer.terminal('req-1')).toMatchObject({ status: 'interrupted', stopReason: 'harness_stopped' });
   });
+
+  it('a turn that still comes while it leaves is given back, not begun', async () => {
+    const { peer, harness, exit } = await scene(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      return {};
+    });
+    peer.turn('req-1');
+    await peer.until('the start', () => peer.bodies('turn.started').length > 0);
+    await peer.until('the next pull', () => peer.bodies('turn.pull').length === 2);
+    const stopped = harness.stop('SIGTERM');
+    await peer.until('draining', () => peer.bodies('draining').length === 1);
+    peer.turn('req-2');
+    await peer.until('the return', () => peer.bodies('turn.lost').length === 1);
+    await stopped;
+    await expect(exit).resolves.toEqual({ code: 0 });
+    expect(peer.bodies('turn.lost')[0]).toMatchObject({ turnId: 'req-2', reason: 'the harness is leaving' });
+    expect(peer.terminal('req-1')).toMatchObject({ status: 'complete' });
+    expect(peer.terminal('req-2')).toBeUndefined();
+  });
 });

@@ -333,10 +333,11 @@ export class Harness {
 
   private turnArrived(turn: PulledTurn): void {
     const session = this.sessions.get(turn.sessionId);
-    if (session !== undefined) return session.accept(turn);
+    if (session !== undefined && !this.leaving.isGoing) return session.accept(turn);
     const { sessionId, turnId, generation } = turn;
+    const reason = session === undefined ? 'the session is not here' : 'the harness is leaving';
     this.link
-      .request('turn.lost', { sessionId, turnId, generation, reason: 'the session is not here' })
+      .request('turn.lost', { sessionId, turnId, generation, reason })
       .catch((error: unknown) => this.log.debug('turn.lost was not heard', { turnId, reason: describeError(error) }));
   }
 

@@ -58,7 +58,7 @@ export class FrameHandlers {
 
     'turn.pull': async (connection, body) => {
       const sessions = body.sessions.filter((sessionId) => connection.sessions.has(sessionId));
-      if (sessions.length === 0 || body.slots === 0) return { none: true, retryAfterMs: 1000 };
+      if (sessions.length === 0 || body.slots === 0 || connection.isLeaving) return { none: true, retryAfterMs: 1000 };
       const over = AbortSignal.any([connection.closed.signal, connection.pulls.signal]);
       return this.queue.pull(scopeOf(connection), sessions, holder(connection), over);
     },
@@ -103,6 +103,8 @@ export class FrameHandlers {
 
     draining: async (connection, { reason }) => {
       connection.isLeaving = true;
+      // A turn that came now would be given back.
+      connection.pulls.abort();
       const sessions = [...connection.sessions];
       const { agentId } = connection.agent;
       await Promise.all(sessions.map((id) => this.lifecycle.leaving(scopeOf(connection), id, agentId, reason)));
