@@ -211,16 +211,17 @@ export class SessionLifecycle {
   }
 
   /** The socket is gone; the lease decides whether the harness is, unless it has left in order. */
-  async disconnected(scope: OrgScope, sessionId: string, hasLeft = false): Promise<void> {
+  async disconnected(scope: OrgScope, sessionId: string, connectionId: string, hasLeft = false): Promise<void> {
     const session = hasLeft ? await this.sessions.get(scope, sessionId) : undefined;
-    if (session?.status === 'active' && session.statusReason?.code === DRAINED) {
+    if (session?.status === 'active' && session.connectionId === connectionId && session.statusReason?.code === DRAINED) {
       await this.sessions.transition(scope, sessionId, 'harnessExited', { phase: null });
       await this.tellState(scope, sessionId, 'suspended', { reason: session.statusReason });
-      if (session.agentId === null) return;
       const { code, message } = session.statusReason;
-      return this.turns.interruptAll(scope, sessionId, session.agentId, code, message);
+      if (session.agentId !== null) await this.turns.interruptAll(scope, sessionId, session.agentId, code, message);
+      // Whichever of the two is noted last, this or the end of the process, finds what waits.
+      return this.resumeForQueue(scope, sessionId);
     }
-    await this.sessions.setPhase(scope, sessionId, 'reconnecting', ['ready']);
+    await this.sessions.detach(scope, sessionId, connectionId);
   }
 
   /** What the launcher saw. Facts about an earlier start change nothing. */

@@ -28,6 +28,8 @@ export interface SessionDocument extends TenantDocument {
   /** How far a harness has come; null where none is wanted. */
   phase: SessionPhase | null;
   statusReason: { code: string; message: string; at: Date } | null;
+  /** The connection its harness said hello on last. */
+  connectionId?: string | null;
   /** The start of a harness that is under way or living; null where there is none. */
   launchId: string | null;
   launchedAt: Date | null;
@@ -66,6 +68,7 @@ export const sessionSchema = new Schema<SessionDocument>(
     phase: nullable(String),
     statusReason: nullable(Schema.Types.Mixed),
     launchId: nullable(String),
+    connectionId: nullable(String),
     launchedAt: nullable(Date),
     crashes: { type: Number, default: 0 },
     repository: nullable(Schema.Types.Mixed),

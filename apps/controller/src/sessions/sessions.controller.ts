@@ -62,6 +62,15 @@ export class SessionsController {
     await this.sessions.end(scopeOf(caller), id, caller.actor);
   }
 
+  @Post('sessions/:id/suspend')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Stop the harness of an idle session and keep its workspace; the next prompt starts another one in it',
+  })
+  async suspend(@Caller() caller: Principal, @Param('id') id: string): Promise<SessionView> {
+    return toSessionView(await this.sessions.suspend(scopeOf(caller), id, caller.actor));
+  }
+
   @Get('admin/workers/:id/sessions')
   @ApiOperation({ summary: 'Sessions of one worker, newest first' })
   async ofWorker(

@@ -235,6 +235,17 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
     await this.updateOne(scope, query, { $set: { statusReason } });
   }
 
+  /** Notes whose connection the sessions' harness has now. */
+  async attach(scope: OrgScope, ids: readonly string[], connectionId: string): Promise<void> {
+    const filter = this.scoped(scope, { _id: { $in: [...ids] } });
+    await this.model.updateMany(filter, { $set: { connectionId } }).exec();
+  }
+
+  /** The harness lost this connection; nothing changes where it has another one by now. */
+  async detach(scope: OrgScope, id: string, connectionId: string): Promise<void> {
+    await this.updateOne(scope, { _id: id, phase: 'ready', connectionId }, { $set: { phase: 'reconnecting' } });
+  }
+
   async touch(scope: OrgScope, id: string, at: Date): Promise<void> {
     await this.updateOne(scope, { _id: id }, { $max: { lastActivityAt: at } });
   }

@@ -136,6 +136,22 @@ export class SessionsService {
     await this.audit.record(scope, { actor, action: 'session.ended', target, before: toSessionView(session) });
   }
 
+  /**
+   * Stops the harness and keeps the workspace; resolves when the harness is gone. A suspended session stays as it is.
+   * Throws 409 session_busy while a turn runs, session_not_active in any other state.
+   */
+  async suspend(scope: OrgScope, id: string, actor: string): Promise<SessionDocument> {
+    const { status } = await this.get(scope, id);
+    if (status !== 'active' && status !== 'suspended') {
+      throw new ReinsError('session_not_active', { details: { status } });
+    }
+    if (status === 'active') {
+      if (await this.turns.hasLive(scope, id)) throw new ReinsError('session_busy');
+      await this.lifecycle.suspend(scope, id, actor, 'suspended', `suspended by ${actor}`);
+    }
+    return this.get(scope, id);
+  }
+
   /** Queues a prompt and sees that a harness is there or coming for it. */
   async prompt(
     scope: OrgScope,

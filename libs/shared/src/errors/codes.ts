@@ -69,6 +69,7 @@ export const ERRORS = {
 
   name_taken: spec(409, 'The name is already taken', 'choose another name'),
   in_use: spec(409, 'It is still in use', 'remove what refers to it first'),
+  session_busy: spec(409, 'A turn is running in the session', 'abort it, or wait until it is done', true),
   session_not_active: spec(409, 'Session is not active', 'create a new session'),
   turn_cancelled: spec(409, 'The request was aborted'),
   turn_interrupted: spec(409, 'The harness was lost while it worked on the request', 'send the prompt again', true),
