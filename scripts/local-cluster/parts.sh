@@ -17,14 +17,18 @@ part_pid() {
   [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == *"$RUN"* ]] && printf '%s' "$pid"
 }
 
-# run_part NAME COMMAND…: starts it inside the namespace, detached from the caller's terminal and locks.
+# Becomes the command, under a known process id. Open files of the caller are closed: a lock among them would never end.
+# shellcheck disable=SC2016  # the new shell expands it
+DETACHED='echo $$ >"$1"; shift
+for file in /proc/$$/fd/*; do file=${file##*/}; if ((file > 2)); then eval "exec $file>&-"; fi; done
+exec "$@"'
+
+# run_part NAME COMMAND…: starts it inside the namespace, detached from the caller's terminal.
 run_part() {
   local part=$1
   shift
   mkdir -p "$RUN/pids" "$RUN/logs"
-  # shellcheck disable=SC2016  # the new shell expands it
-  setsid bash -c 'echo $$ >"$1"; shift; exec "$@"' part "$RUN/pids/$part" nsenter --net="$NETNS" -- "$@" \
-    </dev/null >>"$(part_log "$part")" 2>&1 9>&- &
+  setsid bash -c "$DETACHED" part "$RUN/pids/$part" nsenter --net="$NETNS" -- "$@" </dev/null >>"$(part_log "$part")" 2>&1 &
 }
 
 # start_part NAME: does nothing when it runs already; otherwise starts it and waits until it answers.
