@@ -37,12 +37,12 @@ export function findHelm(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Runs helm with the values on its standard input. */
-export function helm(args: readonly string[], values: object = {}): HelmResult {
+/** Runs helm, with the values, if there are any, on its standard input. */
+export function helm(args: readonly string[], values?: object): HelmResult {
   const program = findHelm();
   if (program === undefined) throw new Error('helm is not installed; scripts/cluster tool helm builds it');
-  const { status, stdout, stderr } = spawnSync(program, [...args, '--values', '-'], {
-    input: JSON.stringify(values),
+  const { status, stdout, stderr } = spawnSync(program, values === undefined ? args : [...args, '--values', '-'], {
+    input: JSON.stringify(values ?? {}),
     encoding: 'utf8',
   });
   return { ok: status === 0, stdout, stderr };
