@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type SessionLogEvent } from '@reins/shared/link/events';
+import { systemClock } from '@reins/shared/util';
 import { type ModelServer, startModelServer } from '../../scripts/model-server';
 import { AGENT_CLI_INSTALL_MS, ensureAgentCli } from '../support/agent-clis';
 import { ApiClient, eventually } from '../support/api-client';
@@ -76,6 +77,13 @@ function terminate(sessionId: string): number {
   return pid;
 }
 
+/** Not at once: of two signals of a kind that wait, the system delivers one. */
+async function terminateTwice(sessionId: string): Promise<number> {
+  terminate(sessionId);
+  await systemClock.sleep(300);
+  return terminate(sessionId);
+}
+
 const of = (log: readonly SessionLogEvent[], type: string): SessionLogEvent[] => log.filter((e) => e.type === type);
 const lines = (log: readonly SessionLogEvent[]): unknown[] => of(log, 'console').map(({ data }) => data['text']);
 const gone = (pid: number): Promise<void> =>
@@ -120,8 +128,7 @@ describe('a harness that is asked to leave', () => {
     const id = await activeSession();
     await begin(id, HANG);
     const asked = Date.now();
-    terminate(id);
-    await gone(terminate(id));
+    await gone(await terminateTwice(id));
     // It would have had 8 s after the first.
     expect(Date.now() - asked).toBeLessThan(7_500);
     expect((await api.until(id, 'suspended')).statusReason?.code).toBe('harness_drained');
@@ -132,8 +139,7 @@ describe('a harness that is asked to leave', () => {
   it('an interrupted turn is tried again by its policy, in a new harness, and ends once', async () => {
     const id = await activeSession({ onInterrupt: 'restart' });
     await begin(id, COUNT);
-    terminate(id);
-    terminate(id);
+    await terminateTwice(id);
     const log = await untilEnded(id, 1);
     expect(of(log, 'turn.completed')[0]?.data).toMatchObject({ status: 'complete' });
     expect(of(log, 'turn.started').map(({ data }) => data['attempt'])).toEqual([1, 2]);
