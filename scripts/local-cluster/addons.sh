@@ -34,7 +34,7 @@ load_own_images() {
   local program name
   for program in pause:localhost/pause:1 probe:localhost/reins-probe:dev; do
     name=${program#*:}
-    if node_ctr images ls -q | grep -qxF "$name"; then continue; fi
+    if [[ -n $(node_ctr images ls -q "name==$name") ]]; then continue; fi
     progress "loading $name"
     write_image "$RUN/bin/${program%%:*}" "$name" "$RUN/image.tar"
     node_ctr images import "$RUN/image.tar" >/dev/null
