@@ -23,7 +23,7 @@ describe('the chart in a cluster', () => {
     ]);
   }, 60_000);
   afterAll(async () => {
-    await Promise.all([namespace.delete(), sessions.delete()]);
+    await Promise.all([namespace?.delete(), sessions?.delete()]);
   }, 180_000);
 
   const sets: [string, object][] = [...Object.entries(VALUE_SETS), ['sessions in a namespace of their own', {}]];
