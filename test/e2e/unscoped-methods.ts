@@ -22,6 +22,8 @@ import { type EnrolledAgentsRepository } from '../../apps/controller/src/enrollm
 import { type EnrollmentTokensRepository } from '../../apps/controller/src/enrollment/enrollment-tokens.repository';
 import { type SegmentsRepository } from '../../apps/controller/src/events/segments.repository';
 import { type IdempotencyRepository } from '../../apps/controller/src/idempotency/idempotency.repository';
+import { type WarmPodsRepository } from '../../apps/controller/src/launchers/kubernetes/pool/warm-pods.repository';
+import { type WarmPoolsRepository } from '../../apps/controller/src/launchers/kubernetes/pool/warm-pools.repository';
 import { type OperationsRepository } from '../../apps/controller/src/operations/operations.repository';
 import { type SessionsRepository } from '../../apps/controller/src/sessions/sessions.repository';
 import { type TurnsRepository } from '../../apps/controller/src/turns/turns.repository';
@@ -69,6 +71,8 @@ export const WITHOUT_SCOPE: {
   OperationsRepository: Reasons<OperationsRepository>;
   SessionsRepository: Reasons<SessionsRepository>;
   TurnsRepository: Reasons<TurnsRepository>;
+  WarmPodsRepository: Reasons<WarmPodsRepository>;
+  WarmPoolsRepository: Reasons<WarmPoolsRepository>;
 } = {
   ApiKeysRepository: { getByHash: 'the key itself says whose it is', living: 'loop: all keys that hold a stream open' },
   TokenRevocationsRepository: { all: 'loop: kept in memory for the check of every token' },
@@ -99,7 +103,7 @@ export const WITHOUT_SCOPE: {
   InstructionsRepository: {},
   NodeTokensRepository: { nodeTokenCounts: 'takes the organisation from the token, as text' },
   NodesRepository: {},
-  RuntimesRepository: {},
+  RuntimesRepository: { withWarmPods: 'loop: keeps the warm pods of all runtimes' },
   SkillsRepository: {},
   SystemInstructionsRepository: {},
   ToolsRepository: {},
@@ -110,6 +114,8 @@ export const WITHOUT_SCOPE: {
   IdempotencyRepository: {},
   OperationsRepository: {},
   SessionsRepository: {
+    launchedBeside: 'for the loop over harnesses beside a controller, of all organisations',
+    adopt: 'the session that is given names its organisation',
     onTheirWay: 'loop: sessions looking for a host',
     everywhere: 'loop: idle, expired and unfinished sessions',
     launched: 'loop: harnesses of this machine',
@@ -121,4 +127,12 @@ export const WITHOUT_SCOPE: {
     allLive: 'loop: leases and time limits',
     unlogged: 'loop: the repair of the log',
   },
+  WarmPodsRepository: {
+    asks: "the pod's own token names it, and it is nobody's yet",
+    settledAmong: 'pods whose questions this controller holds',
+    waiting: 'loop: keeps the pools',
+    toAdopt: 'loop: pods whose objects are not marked yet',
+    count: 'a gauge of the whole installation',
+  },
+  WarmPoolsRepository: { all: 'loop: keeps the pools' },
 };

@@ -16,6 +16,7 @@ import { keepPidFilesIn, killLeftovers } from './lifecycle/pid-files';
 import { writeTermination } from './lifecycle/termination-log';
 import { createLogger, describeError, redactUrlCredentials, Secrets } from './log/logger';
 import { ClientCounters } from './metrics/counters';
+import { PoolOver } from './pool/pool-over';
 import { VERSION } from './version';
 
 /** Past the drain time the process goes, whatever still runs. */
@@ -33,7 +34,11 @@ function quit(code: number, message?: string): never {
 }
 
 /** The configuration, once it is known who this harness is: it may have to register itself first. */
-async function configuration(secrets: Secrets, signal: AbortSignal): Promise<{ config: HarnessConfig } & Identity> {
+async function configuration(
+  secrets: Secrets,
+  incarnation: string,
+  signal: AbortSignal,
+): Promise<{ config: HarnessConfig } & Identity> {
   const env = readEnvironment(process.argv.slice(2), process.env, process.cwd());
   const settings = loadSettings(env, process.cwd());
   prepareFolders({
@@ -41,29 +46,39 @@ async function configuration(secrets: Secrets, signal: AbortSignal): Promise<{ c
     REINS_STATE_DIR: settings.stateDir,
     ...(env['HOME'] === undefined ? {} : { HOME: env['HOME'] }),
   });
+  const log = createLogger({ level: settings.logLevel, secrets });
+  const { [HARNESS_ENV.poolToken]: token, ...known } = env;
+  if (token !== undefined && settings.enabled && env[HARNESS_ENV.agentSecret] === undefined) {
+    // Loaded by those who wait only.
+    const { joinPool } = await import('./pool/join-pool');
+    const variables = await joinPool({ settings, token, incarnation, version: VERSION, secrets, log, signal });
+    const all = { ...known, ...variables };
+    return { config: withCredentials(loadSettings(all, process.cwd()), all), variables: {} };
+  }
   const identity = await establishIdentity({
     ...settings,
     env,
     version: VERSION,
     supportedTypes: SUPPORTED_TYPES,
     capacity: settings.maxSessions,
-    log: createLogger({ level: settings.logLevel, secrets }),
+    log,
     signal,
     onSecret: (secret) => secrets.add(secret),
   });
   return { config: withCredentials(settings, { ...env, ...identity.variables }), ...identity };
 }
 
-async function configured(secrets: Secrets): Promise<{ config: HarnessConfig } & Identity> {
+async function configured(secrets: Secrets, incarnation: string): Promise<{ config: HarnessConfig } & Identity> {
   const stopped = new AbortController();
   const stop = (): void => stopped.abort();
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   try {
-    return await configuration(secrets, stopped.signal);
+    return await configuration(secrets, incarnation, stopped.signal);
   } catch (error) {
     if (stopped.signal.aborted) quit(EXIT.ok);
     if (error instanceof ConfigError) quit(EXIT.configuration, error.message);
+    if (error instanceof PoolOver) quit(error.code, secrets.redact(error.message));
     if (error instanceof EnrollmentRefused) quit(EXIT.refused, secrets.redact(error.message));
     throw error;
   } finally {
@@ -102,7 +117,8 @@ function giveUpWithoutController(config: HarnessConfig, counters: ClientCounters
 
 async function main(): Promise<void> {
   const secrets = new Secrets();
-  const { config, file } = await configured(secrets);
+  const incarnation = newId('incarnation');
+  const { config, file } = await configured(secrets, incarnation);
   secrets.add(config.agentSecret);
   secrets.addNamed(config.env);
   const log = createLogger({ level: config.logLevel, secrets });
@@ -120,7 +136,6 @@ async function main(): Promise<void> {
   keepPidFilesIn(pids);
 
   const counters = new ClientCounters();
-  const incarnation = newId('incarnation');
   const harness = new Harness({
     config,
     version: VERSION,

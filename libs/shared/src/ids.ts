@@ -21,6 +21,8 @@ export const ID_PREFIXES = {
   agentEvent: 'ev',
   installation: 'ins',
   replica: 'rep',
+  warmPod: 'warm',
+  connection: 'con',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -12,6 +12,7 @@ import {
   type AuthenticatedRequest,
   NODE_ROUTE,
   PERMISSION,
+  POOL_ROUTE,
   PUBLIC_ROUTE,
   VIEWER_ROUTE,
   type ViewerAccess,
@@ -53,6 +54,10 @@ export class AccessGuard implements CanActivate {
     if (principal.kind === 'node') {
       if (this.reflector.getAllAndOverride<boolean>(NODE_ROUTE, targets)) return true;
       throw new ReinsError('forbidden', { message: 'A node token reaches its own node only.' });
+    }
+    if (principal.kind === 'pool') {
+      if (this.reflector.getAllAndOverride<boolean>(POOL_ROUTE, targets)) return true;
+      throw new ReinsError('forbidden', { message: 'A pool token lets a pod wait for a session, and nothing else.' });
     }
     if (principal.kind === 'viewer') return admitViewer(principal, viewers, request.params['id']);
     await this.admitUser(principal, request, targets);

@@ -5,6 +5,7 @@ import { Config } from '../config/config';
 import {
   type AgentPrincipal,
   type NodePrincipal,
+  type PoolPrincipal,
   type Principal,
   UNIVERSE_OWNER,
   userPrincipal,
@@ -95,6 +96,7 @@ export class Authenticator {
   private async byToken(token: string): Promise<Principal> {
     const claims = this.tokens.verify(token);
     if (claims.type === 'agent') return this.asAgent(claims);
+    if (claims.type === 'pool') return asPool(claims);
     return claims.type === 'node' ? this.asNode(claims) : this.asUser(claims);
   }
 
@@ -152,6 +154,11 @@ function actingIn(organizationId: unknown, principal: Principal): Principal {
   if (typeof organizationId !== 'string' || !ORG_ID_PATTERN.test(organizationId)) return principal;
   if (principal.kind !== 'user' || !principal.universe) return principal;
   return { ...principal, orgId: organizationId, roles: ['organization.owner'] };
+}
+
+/** Whether the pod still waits is for the one route it reaches to ask. */
+function asPool({ sub: warmPodId }: Claims): PoolPrincipal {
+  return { kind: 'pool', orgId: '', warmPodId, actor: `pool:${warmPodId}` };
 }
 
 function devPrincipal(): UserPrincipal {

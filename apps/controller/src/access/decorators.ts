@@ -6,6 +6,7 @@ import { type Principal } from './principal';
 export const PUBLIC_ROUTE = 'reins:public';
 export const AGENT_ROUTE = 'reins:agent';
 export const NODE_ROUTE = 'reins:node';
+export const POOL_ROUTE = 'reins:pool';
 export const VIEWER_ROUTE = 'reins:viewer';
 export const PERMISSION = 'reins:permission';
 export const AREA = 'reins:area';
@@ -18,6 +19,9 @@ export const AgentRoute = () => SetMetadata(AGENT_ROUTE, true);
 
 /** Nodes may call it too; the handler checks that it is *this* node. Everything else is closed to nodes. */
 export const NodeRoute = () => SetMetadata(NODE_ROUTE, true);
+
+/** For warm pods; the handler checks that it is one. Everything else is closed to them. */
+export const PoolRoute = () => SetMetadata(POOL_ROUTE, true);
 
 export interface ViewerAccess {
   /** Whether the token may come as `?access_token=`, for clients that cannot set headers such as EventSource. */

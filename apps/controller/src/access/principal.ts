@@ -68,7 +68,13 @@ export interface NodePrincipal extends Base {
   tokenId: string;
 }
 
-export type Principal = UserPrincipal | AgentPrincipal | ViewerPrincipal | NodePrincipal;
+/** A pod that was started ahead: may wait for a session, and belongs to nobody until it has one. */
+export interface PoolPrincipal extends Base {
+  kind: 'pool';
+  warmPodId: string;
+}
+
+export type Principal = UserPrincipal | AgentPrincipal | ViewerPrincipal | NodePrincipal | PoolPrincipal;
 
 export const UNIVERSE_OWNER = 'universe.owner';
 
@@ -126,11 +132,18 @@ export function demandNode(principal: Principal, nodeId: string): NodePrincipal 
   throw new ReinsError('forbidden', { message: "This needs the node's own token." });
 }
 
+/** Throws 403 unless the caller is a warm pod. */
+export function demandPool(principal: Principal): PoolPrincipal {
+  if (principal.kind === 'pool') return principal;
+  throw new ReinsError('forbidden', { message: 'This needs the token of a warm pod.' });
+}
+
 /** Who it is without a doubt: names can be alike, ids cannot. */
 export function principalId(principal: Principal): string {
   if (principal.kind === 'agent') return `agent:${principal.agentId}`;
   if (principal.kind === 'viewer') return `viewer:${principal.tokenId}`;
   if (principal.kind === 'node') return `node:${principal.nodeId}`;
+  if (principal.kind === 'pool') return `pool:${principal.warmPodId}`;
   return principal.credential.kind === 'apiKey' ? `key:${principal.credential.id}` : `user:${principal.userId}`;
 }
 

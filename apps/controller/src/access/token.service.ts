@@ -75,6 +75,11 @@ export class TokenService {
     return this.signer.sign(claims, { expiresIn: expiresInSeconds, jwtid: tokenId });
   }
 
+  /** Names a warm pod and nothing else: it belongs to no organisation, and counts while the pod waits. */
+  signPool(warmPodId: string, expiresInSeconds: number): string {
+    return this.signer.sign({ sub: warmPodId, type: 'pool', roles: [] }, { expiresIn: expiresInSeconds });
+  }
+
   /**
    * Throws token_expired or token_invalid. Only HS256 is accepted, so an unsigned token is not. A token may be signed
    * with the secret or, after a change of it, with one of the previous ones.

@@ -33,6 +33,26 @@ export class AgentLinkService {
   }
 
   /**
+   * The same for an agent as it was read: undefined where somebody else renewed its secret since, whose harness it is
+   * then.
+   */
+  async renewIf(scope: OrgScope, agentId: string, tokenVersion: number): Promise<string | undefined> {
+    const secret = newSecret();
+    const update = { $set: { secretHash: digestSecret(secret) }, $inc: { tokenVersion: 1 } };
+    const renewed = await this.agents.update(scope, agentId, update, { type: 'managed', tokenVersion });
+    return renewed === undefined ? undefined : secret;
+  }
+
+  /** What tells two starts of an agent apart. Undefined where there is no such agent. */
+  async startOf(
+    scope: OrgScope,
+    agentId: string,
+  ): Promise<{ tokenVersion: number; incarnation: string | undefined } | undefined> {
+    const agent = await this.agents.get(scope, agentId);
+    return agent && { tokenVersion: agent.tokenVersion, incarnation: agent.incarnation };
+  }
+
+  /**
    * Lets the socket of an incarnation in: the agent's newest only. One that connect was not told of takes over where the
    * last connect named none, so that a harness may leave it out there. Throws 409 agent_superseded otherwise.
    */

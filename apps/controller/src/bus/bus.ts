@@ -39,10 +39,23 @@ export interface BusMessages {
   'turn.released': { orgId: string; turnId: string; generation: number };
   /** The session has a command to deliver. */
   'command.queued': { orgId: string; sessionId: string };
+  /** A harness beside the controllers of the place is to be stopped. */
+  'harness.unwanted': {
+    orgId: string;
+    sessionId: string;
+    launchId: string;
+    place: string;
+    reason: string;
+    final: boolean;
+  };
   /** The command was applied. */
   'command.applied': { orgId: string; commandId: string };
   /** Somebody follows the session's log. */
   'log.followed': { sessionId: string };
+  /** The warm pod was taken for a session, or is to go: whoever holds its question answers it. */
+  'pool.claimed': { warmPodId: string };
+  /** The warm pods of a runtime are not as many as they should be. */
+  'pool.changed': { runtimeId: string };
   /** A controller came or went. */
   'replicas.changed': { replicaId: string };
   /** The lead is free to be taken. */
@@ -86,6 +99,11 @@ export class Bus {
   publish<T extends BusTopic>(topic: T, message: BusMessages[T]): void {
     this.deliver(topic, message, 'here');
     this.shared?.send(topic, message);
+  }
+
+  /** For what was found to be stored here: nobody else has to hear it. */
+  ring<T extends BusTopic>(topic: T, message: BusMessages[T]): void {
+    this.deliver(topic, message, 'here');
   }
 
   /** Returns the function that ends the subscription. */

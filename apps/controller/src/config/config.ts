@@ -146,6 +146,14 @@ const Environment = z.object({
   KUBERNETES_POD: json('KUBERNETES_POD', PodSettings, 'or pods would not be made as intended').default({}),
   KUBERNETES_TIMEOUT_MS: milliseconds(10_000),
   KUBERNETES_UNSCHEDULABLE_MS: z.coerce.number().int().min(0).default(60_000),
+  WARM_POD_MAX_AGE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(60, 'WARM_POD_MAX_AGE_SECONDS must be 60 or more, or warm pods would be replaced as soon as they are there')
+    .default(3_600),
+  WARM_POD_START_MS: milliseconds(120_000),
+  WARM_POD_BACKOFF_MS: milliseconds(5_000),
+  WARM_BIND_TIMEOUT_MS: milliseconds(2_000),
 
   HEARTBEAT_MS: milliseconds(LINK.heartbeatMs),
   LEASE_MS: milliseconds(LINK.leaseMs),

@@ -3,6 +3,7 @@ import { AgentStoreModule } from '../agents/agent-store.module';
 import { InstructionsController } from './instructions/instructions.controller';
 import { InstructionsRepository } from './instructions/instructions.repository';
 import { InstructionsService } from './instructions/instructions.service';
+import { WarmPoolStoreModule } from '../launchers/kubernetes/pool/warm-pool-store.module';
 import { NodeStoreModule } from './nodes/node-store.module';
 import { NodeTokensService } from './nodes/node-tokens.service';
 import { NodesController } from './nodes/nodes.controller';
@@ -25,7 +26,7 @@ import { WorkersService } from './workers/workers.service';
 
 /** What admins define: runtimes, workers, skills and the text all workers share; instructions, tools and nodes. */
 @Module({
-  imports: [AgentStoreModule, NodeStoreModule],
+  imports: [AgentStoreModule, NodeStoreModule, WarmPoolStoreModule],
   controllers: [
     RuntimesController,
     WorkersController,
@@ -52,6 +53,7 @@ import { WorkersService } from './workers/workers.service';
     NodeTokensService,
   ],
   exports: [
+    RuntimesRepository,
     RuntimesService,
     WorkersService,
     SkillsService,

@@ -30,6 +30,10 @@ export interface LaunchRequest {
   baseUrl: string;
   /** The identity made for this harness; only for launchers that start one. The secret is never logged or stored in clear. */
   credentials?: { agentId: string; secret: string };
+  /** Makes the credentials given before worthless: for launchers that handed them to a harness that did not come. */
+  renewCredentials?: () => Promise<{ agentId: string; secret: string }>;
+  /** Whether a harness of the session had a workspace before, which is to be gone on with. */
+  hasWorkspace: boolean;
   session: HostRequest;
   workerId: string;
   /** For launchers that make pods. */

@@ -66,7 +66,11 @@ export class SessionLifecycle {
         sessionId,
         launchId,
         baseUrl: this.address.publicUrl,
-        ...(launcher.startsHarness && { credentials: await this.newIdentity(scope, session) }),
+        ...(launcher.startsHarness && {
+          credentials: await this.newIdentity(scope, session),
+          renewCredentials: () => this.newIdentity(scope, session),
+        }),
+        hasWorkspace: session.pinned === true,
         session: {
           sessionId,
           cliType: session.cliType,

@@ -18,14 +18,32 @@ export const CreateRuntime = z.object({
   /** Image with the harness and the CLIs already in it. */
   vwImage: z.string().min(1).max(500).optional(),
   tags: z.array(z.string().max(100)).max(50).default([]),
+  /** Pods kept started ahead, for sessions in a cluster whose workers change nothing about how pods are made. */
+  warmPods: z.number().int().min(0).max(200).default(0),
 });
 export type CreateRuntime = z.infer<typeof CreateRuntime>;
 
-export const UpdateRuntime = CreateRuntime.extend({ tags: z.array(z.string().max(100)).max(50) }).partial();
+export const UpdateRuntime = CreateRuntime.extend({
+  tags: z.array(z.string().max(100)).max(50),
+  warmPods: CreateRuntime.shape.warmPods.unwrap(),
+}).partial();
 export type UpdateRuntime = z.infer<typeof UpdateRuntime>;
+
+/** The pods started ahead for a runtime. */
+export interface WarmPoolView {
+  /** As many as there should be. */
+  size: number;
+  /** Wait for a session. */
+  ready: number;
+  starting: number;
+  /** Why the last one did not start; null once one did. */
+  lastError: { code: string; message: string; at: string } | null;
+}
 
 export interface RuntimeView extends CreateRuntime {
   id: string;
+  /** Told of one runtime, not in lists. */
+  warmPool?: WarmPoolView;
   createdAt: string;
   updatedAt: string;
 }

@@ -45,4 +45,6 @@ export const HARNESS_ENV = {
   managed: 'REINS_MANAGED',
   /** A file the harness writes one sentence to when it cannot go on, for whoever started it. */
   terminationLog: 'REINS_TERMINATION_LOG',
+  /** Instead of an identity: lets a harness that was started ahead of any session wait for one. */
+  poolToken: 'REINS_POOL_TOKEN',
 } as const;

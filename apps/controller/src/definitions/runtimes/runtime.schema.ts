@@ -7,6 +7,8 @@ export interface RuntimeDocument extends TenantDocument {
   baseImage: string;
   vwImage?: string;
   tags: string[];
+  /** Absent in runtimes of before there were any. */
+  warmPods?: number;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -22,6 +24,7 @@ export const runtimeSchema = new Schema<RuntimeDocument>(
     baseImage: { type: String, required: true },
     vwImage: String,
     tags: [String],
+    warmPods: Number,
     createdAt: { type: Date, required: true },
     updatedAt: { type: Date, required: true },
   },
@@ -30,5 +33,7 @@ export const runtimeSchema = new Schema<RuntimeDocument>(
 
 // Serves by-name and keeps names unique within an organisation.
 runtimeSchema.index({ orgId: 1, name: 1 }, { unique: true });
+// Serves the loop that keeps warm pods.
+runtimeSchema.index({ warmPods: 1 });
 // Serves the list: newest first.
 runtimeSchema.index({ orgId: 1, _id: -1 });

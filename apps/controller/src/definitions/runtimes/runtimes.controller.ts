@@ -44,9 +44,9 @@ export class RuntimesController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Get a runtime' })
-  @ApiResponse({ status: 200, description: 'The runtime' })
-  async get(@Caller() caller: Principal, @Param('id') id: string): Promise<RuntimeView> {
-    return toRuntimeView(await this.runtimes.get(scopeOf(caller), id));
+  @ApiResponse({ status: 200, description: 'The runtime; warmPool says how its warm pods are, where it has any' })
+  get(@Caller() caller: Principal, @Param('id') id: string): Promise<RuntimeView> {
+    return this.runtimes.view(scopeOf(caller), id);
   }
 
   @Put(':id')

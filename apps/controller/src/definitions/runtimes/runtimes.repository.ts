@@ -30,6 +30,14 @@ export class RuntimesRepository extends TenantRepository<RuntimeDocument> {
     return this.findPage(scope, {}, page);
   }
 
+  /** Without a tenant: for the loop that keeps warm pods. */
+  withWarmPods(): Promise<RuntimeDocument[]> {
+    return this.model
+      .find({ warmPods: { $gt: 0 } })
+      .lean<RuntimeDocument[]>()
+      .exec();
+  }
+
   update(scope: OrgScope, id: string, change: RuntimeChange): Promise<RuntimeDocument | undefined> {
     return this.updateOne(scope, { _id: id }, { $set: change });
   }

@@ -1,15 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { type CreateRuntime, type UpdateRuntime } from '@reins/shared/api/definitions';
+import { type CreateRuntime, type RuntimeView, type UpdateRuntime } from '@reins/shared/api/definitions';
 import { ReinsError } from '@reins/shared/errors';
 import { newId } from '@reins/shared/ids';
 import { type OrgScope } from '../../access/principal';
 import { AuditService } from '../../audit/audit.service';
+import { Bus } from '../../bus/bus';
 import { type Page } from '../../database/tenant.repository';
 import { refuseTakenName } from '../taken-name';
 import { WorkersRepository } from '../workers/workers.repository';
 import { type RuntimeDocument } from './runtime.schema';
 import { toRuntimeView } from './runtime.view';
 import { RuntimesRepository } from './runtimes.repository';
+import { WarmPoolStates } from './warm-pool-states';
 
 /** Container images that workers run in. */
 @Injectable()
@@ -18,6 +20,8 @@ export class RuntimesService {
     private readonly runtimes: RuntimesRepository,
     private readonly workers: WorkersRepository,
     private readonly audit: AuditService,
+    private readonly warmPools: WarmPoolStates,
+    private readonly bus: Bus,
   ) {}
 
   async create(scope: OrgScope, body: CreateRuntime, actor: string): Promise<RuntimeDocument> {
@@ -39,6 +43,15 @@ export class RuntimesService {
 
   async getByName(scope: OrgScope, name: string): Promise<RuntimeDocument> {
     return found(await this.runtimes.getByName(scope, name));
+  }
+
+  /** The runtime with what its warm pods are. */
+  async view(scope: OrgScope, id: string): Promise<RuntimeView> {
+    const runtime = await this.get(scope, id);
+    const { warmPods: size = 0 } = runtime;
+    const view = toRuntimeView(runtime);
+    const state = await this.warmPools.stateOf(scope, id);
+    return size === 0 && state.ready + state.starting === 0 ? view : { ...view, warmPool: { size, ...state } };
   }
 
   async update(scope: OrgScope, id: string, body: UpdateRuntime, actor: string): Promise<RuntimeDocument> {
@@ -63,21 +76,27 @@ export class RuntimesService {
     await this.record(scope, actor, 'deleted', before, null);
   }
 
-  private record(
+  private async record(
     scope: OrgScope,
     actor: string,
     what: 'created' | 'updated' | 'deleted',
     before: RuntimeDocument | null,
     after: RuntimeDocument | null,
   ): Promise<void> {
-    return this.audit.record(scope, {
+    await this.audit.record(scope, {
       actor,
       action: `runtime.${what}`,
       target: { type: 'runtime', id: (after ?? before)?._id ?? '' },
       before: before && toRuntimeView(before),
       after: after && toRuntimeView(after),
     });
+    if (sizeOf(before) + sizeOf(after) > 0)
+      this.bus.publish('pool.changed', { runtimeId: (after ?? before)?._id ?? '' });
   }
+}
+
+function sizeOf(runtime: RuntimeDocument | null): number {
+  return runtime?.warmPods ?? 0;
 }
 
 function found(runtime: RuntimeDocument | undefined): RuntimeDocument {

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { systemClock } from '@reins/shared/util';
+import { orgScope } from '../../access/principal';
 import { Config } from '../../config/config';
 import { Metrics } from '../../metrics/metrics';
 import {
@@ -24,6 +25,9 @@ import { type LaunchIdentity, type News } from './observation/launch-state';
 import { Observer } from './observation/observer';
 import { Reconciler } from './observation/reconciler';
 import { podEnvironment } from './pod/environment';
+import { WarmBinder } from './pool/warm-binder';
+import { type WarmPodDocument } from './pool/warm-pod.schema';
+import { WarmPods } from './pool/warm-pods';
 
 const NO_EXIT = { exitCode: null, signal: null };
 const GONE_EVERY_MS = 250;
@@ -45,6 +49,8 @@ export class KubernetesLauncher extends Launcher {
     private readonly clusters: Clusters,
     private readonly installation: InstallationRepository,
     private readonly metrics: Metrics,
+    private readonly warm: WarmPods,
+    private readonly binder: WarmBinder,
   ) {
     super();
   }
@@ -62,9 +68,14 @@ export class KubernetesLauncher extends Launcher {
     if (pod === null || credentials === undefined) throw new Error('a pod needs its settings and an identity');
     try {
       const cluster = await this.watched(pod.cluster);
-      const objects = new LaunchObjects(cluster, await this.installation.id());
-      const environment = podEnvironment(process.env, this.config.env.HARNESS_ENV);
-      await objects.create({ ...request, pod, credentials }, environment);
+      await this.warm.adoptSession(orgScope(request.orgId), request.sessionId);
+      const bound = await this.binder.bind({ ...request, pod, credentials });
+      if ('pod' in bound) await this.adopt(bound.pod);
+      else {
+        const objects = new LaunchObjects(cluster, await this.installation.id());
+        const environment = podEnvironment(process.env, this.config.env.HARNESS_ENV);
+        await objects.create({ ...request, pod, credentials: bound.credentials }, environment);
+      }
       return { agentId: credentials.agentId };
     } catch (error) {
       return waitOrRefuse(error, pod.cluster);
@@ -77,11 +88,14 @@ export class KubernetesLauncher extends Launcher {
     const cluster = await this.clusters.get(pod.cluster);
     const objects = new LaunchObjects(cluster, await this.installation.id());
     try {
+      const scope = orgScope(request.orgId);
+      await this.warm.adoptSession(scope, sessionId);
       if (launchId !== null) {
-        await objects.stop(sessionId, launchId, graceMs);
+        await objects.stop(launchId, graceMs);
         await this.gone(objects, sessionId, launchId, graceMs);
       }
       if (final) await objects.removeSession(sessionId);
+      await this.warm.retire(scope, sessionId);
     } catch (error) {
       if (final || !(error instanceof ClusterError) || error.trouble !== 'away') throw error;
       this.logger.warn(
@@ -98,6 +112,7 @@ export class KubernetesLauncher extends Launcher {
       try {
         const cluster = await this.watched(name);
         const objects = new LaunchObjects(cluster, await this.installation.id());
+        await this.warm.adoptAll(name);
         const own = expected.filter(({ pod }) => pod?.cluster === name);
         await new Reconciler(objects, tell).run(own, open);
       } catch (error) {
@@ -117,6 +132,24 @@ export class KubernetesLauncher extends Launcher {
     for (const observer of await Promise.allSettled([...this.observers.values()])) {
       if (observer.status === 'fulfilled') await observer.value.close();
     }
+  }
+
+  /** It serves the session already; what the cluster calls its objects may follow. */
+  private async adopt(pod: WarmPodDocument): Promise<void> {
+    const { orgId, claim } = pod;
+    try {
+      if ((await this.warm.adopt(pod)) || claim === null) return;
+    } catch (error) {
+      if (!(error instanceof ClusterError)) throw error;
+      this.logger.warn(
+        { warmPodId: pod._id, reason: error.message },
+        'a warm pod could not be marked as the session’s; it is tried again',
+      );
+      return;
+    }
+    const { sessionId, launchId } = claim;
+    const gone = { code: 'pod_deleted', message: 'the pod and its Job are gone', isFromOutside: true };
+    await this.listener({ orgId, sessionId, launchId, kind: 'exited', ...gone, ...NO_EXIT });
   }
 
   /** The cluster, and somebody who watches it before anything is made there. */

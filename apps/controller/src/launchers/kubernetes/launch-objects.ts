@@ -1,15 +1,12 @@
 import { type LaunchRequest } from '../launcher.port';
-import { ClusterError } from './clusters/api-error';
 import { type Cluster } from './clusters/cluster';
-import { sessionJob } from './pod/job';
-import { claimName, LABELS, launchName, ownSelector } from './pod/names';
-import { sessionPolicy } from './pod/network-policy';
+import { makePod } from './pod/make-pod';
+import { BOUND_ANNOTATION, LABELS, ownSelector } from './pod/names';
 import { type PodRequest } from './pod/pod-request';
-import { sessionSecret } from './pod/secret';
-import { isPersistent, workspaceClaim } from './pod/volumes';
+import { isPersistent } from './pod/volumes';
 
 /** The session ends itself first; the cluster's deadline is for a controller that cannot. */
-const DEADLINE_MARGIN_SECONDS = 300;
+export const DEADLINE_MARGIN_SECONDS = 300;
 
 type PodLaunch = LaunchRequest & { pod: NonNullable<LaunchRequest['pod']> } & Required<
     Pick<LaunchRequest, 'credentials'>
@@ -24,28 +21,21 @@ export class LaunchObjects {
 
   /** Policy and Secret come before the Job, so that no pod is ever without them; then they are handed to it. */
   async create(launch: PodLaunch, environment: Readonly<Record<string, string>>): Promise<void> {
-    const request = this.requestOf(launch, environment);
-    await Promise.all([
-      this.anew(() => this.cluster.createSecret(sessionSecret(request)), 'deleteSecret', request),
-      this.once(() => this.cluster.createPolicy(sessionPolicy(request))),
-      ...(isPersistent(request.settings) ? [this.once(() => this.cluster.createClaim(workspaceClaim(request)))] : []),
-    ]);
-    const job = await this.anew(() => this.cluster.createJob(sessionJob(request)), 'deleteJob', request);
-    const { name = '', uid = '' } = job.metadata ?? {};
-    await this.cluster.own(name, { apiVersion: 'batch/v1', kind: 'Job', name, uid });
+    const request = { ...this.requestOf(launch, environment), ...(await this.claimOf(launch)) };
+    await makePod(this.cluster, request);
   }
 
   /** Asks the pod to leave. It has the grace for it. */
-  async stop(sessionId: string, launchId: string, graceMs: number): Promise<void> {
-    const name = launchName(sessionId, launchId);
-    await this.cluster.deleteJob(name);
-    const pods = await this.podsOf(launchId);
+  async stop(launchId: string, graceMs: number): Promise<void> {
+    // By label: a pod that was started ahead has names of its own.
+    const ofLaunch = `${ownSelector(this.installation)},${LABELS.launch}=${launchId}`;
+    await this.removeJobs(ofLaunch);
+    const pods = await this.cluster.pods(ofLaunch);
     const graceSeconds = Math.ceil(graceMs / 1000);
     await Promise.all([
       ...pods.map(({ metadata }) => this.cluster.deletePod(metadata?.name ?? '', graceSeconds)),
       // Owned by the Job where that was made; not if a crash came in between.
-      this.cluster.deleteSecret(name),
-      this.cluster.deletePolicy(name),
+      this.removeSecretsAndPolicies(ofLaunch),
     ]);
   }
 
@@ -66,22 +56,18 @@ export class LaunchObjects {
   /** Whatever there is of the session, its workspace included. */
   async removeSession(sessionId: string): Promise<void> {
     const ofSession = `${ownSelector(this.installation)},${LABELS.session}=${sessionId}`;
-    const [jobs, secrets, policies] = await Promise.all([
-      this.cluster.jobs(ofSession),
-      this.cluster.secrets(ofSession),
-      this.cluster.policies(ofSession),
-    ]);
+    const claims = await this.cluster.claims(ofSession);
     await Promise.all([
-      ...jobs.map(({ metadata }) => this.cluster.deleteJob(metadata?.name ?? '')),
-      ...secrets.map(({ metadata }) => this.cluster.deleteSecret(metadata?.name ?? '')),
-      ...policies.map(({ metadata }) => this.cluster.deletePolicy(metadata?.name ?? '')),
-      this.cluster.deleteClaim(claimName(sessionId)),
+      this.removeJobs(ofSession),
+      this.removeSecretsAndPolicies(ofSession),
+      ...claims.map(({ metadata }) => this.cluster.deleteClaim(metadata?.name ?? '')),
     ]);
   }
 
   /** Names of sessions and starts of which there is anything in the cluster. */
   async inventory(): Promise<Inventory> {
-    const own = ownSelector(this.installation);
+    // What was started ahead is no session's yet.
+    const own = `${ownSelector(this.installation)},${LABELS.session}`;
     const [jobs, secrets, policies, claims] = await Promise.all([
       this.cluster.jobs(own),
       this.cluster.secrets(own),
@@ -92,6 +78,27 @@ export class LaunchObjects {
       jobs: jobs.map(({ metadata }) => found(metadata)),
       others: [...secrets, ...policies, ...claims].map(({ metadata }) => found(metadata)),
     };
+  }
+
+  /** The claim the session's workspace is in, where it has one: that of the last warm pod that was given to it. */
+  private async claimOf({ sessionId, pod }: PodLaunch): Promise<{ claim?: string }> {
+    if (!isPersistent(pod.settings)) return {};
+    const claims = await this.cluster.claims(`${ownSelector(this.installation)},${LABELS.session}=${sessionId}`);
+    const [last] = claims.map(({ metadata }) => metadata).sort((a, b) => (boundAt(a) < boundAt(b) ? 1 : -1));
+    return last?.name === undefined ? {} : { claim: last.name };
+  }
+
+  private async removeJobs(selector: string): Promise<void> {
+    const jobs = await this.cluster.jobs(selector);
+    await Promise.all(jobs.map(({ metadata }) => this.cluster.deleteJob(metadata?.name ?? '')));
+  }
+
+  private async removeSecretsAndPolicies(selector: string): Promise<void> {
+    const [secrets, policies] = await Promise.all([this.cluster.secrets(selector), this.cluster.policies(selector)]);
+    await Promise.all([
+      ...secrets.map(({ metadata }) => this.cluster.deleteSecret(metadata?.name ?? '')),
+      ...policies.map(({ metadata }) => this.cluster.deletePolicy(metadata?.name ?? '')),
+    ]);
   }
 
   private podsOf(launchId: string): ReturnType<Cluster['pods']> {
@@ -115,29 +122,6 @@ export class LaunchObjects {
       deadlineSeconds: leftSeconds + DEADLINE_MARGIN_SECONDS,
     };
   }
-
-  /** What an earlier try left carries credentials that count no more: it is replaced, at the next try where it lingers. */
-  private async anew<T>(
-    create: () => Promise<T>,
-    remove: 'deleteSecret' | 'deleteJob',
-    { sessionId, launchId }: PodRequest,
-  ): Promise<T> {
-    try {
-      return await create();
-    } catch (error) {
-      if (!isConflict(error)) throw error;
-      await this.cluster[remove](launchName(sessionId, launchId));
-      return create();
-    }
-  }
-
-  private async once(create: () => Promise<unknown>): Promise<void> {
-    try {
-      await create();
-    } catch (error) {
-      if (!isConflict(error)) throw error;
-    }
-  }
 }
 
 export interface Found {
@@ -159,6 +143,6 @@ function found(metadata: { labels?: Record<string, string>; creationTimestamp?: 
   };
 }
 
-function isConflict(error: unknown): boolean {
-  return error instanceof ClusterError && error.trouble === 'conflict';
+function boundAt(metadata: { annotations?: Record<string, string> } | undefined): string {
+  return metadata?.annotations?.[BOUND_ANNOTATION] ?? '';
 }

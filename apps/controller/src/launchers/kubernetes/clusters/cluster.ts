@@ -20,6 +20,9 @@ export interface ClusterApis {
   networking: NetworkingV1Api;
 }
 
+/** Operations of JSON Patch, which the client sends by default. */
+export type Patch = readonly { op: 'add' | 'replace'; path: string; value: unknown }[];
+
 /** The sessions' namespace of one cluster. Every call ends within `timeoutMs` and throws a ClusterError. */
 export class Cluster {
   constructor(
@@ -57,6 +60,31 @@ export class Cluster {
         this.apis.networking.patchNamespacedNetworkPolicy({ namespace, name, body }),
       ]),
     );
+  }
+
+  patchJob(name: string, body: Patch): Promise<V1Job> {
+    const { namespace } = this;
+    return this.call(() => this.apis.batch.patchNamespacedJob({ namespace, name, body }));
+  }
+
+  patchPod(name: string, body: Patch): Promise<V1Pod> {
+    const { namespace } = this;
+    return this.call(() => this.apis.core.patchNamespacedPod({ namespace, name, body }));
+  }
+
+  patchSecret(name: string, body: Patch): Promise<V1Secret> {
+    const { namespace } = this;
+    return this.call(() => this.apis.core.patchNamespacedSecret({ namespace, name, body }));
+  }
+
+  patchPolicy(name: string, body: Patch): Promise<V1NetworkPolicy> {
+    const { namespace } = this;
+    return this.call(() => this.apis.networking.patchNamespacedNetworkPolicy({ namespace, name, body }));
+  }
+
+  patchClaim(name: string, body: Patch): Promise<V1PersistentVolumeClaim> {
+    const { namespace } = this;
+    return this.call(() => this.apis.core.patchNamespacedPersistentVolumeClaim({ namespace, name, body }));
   }
 
   /** Its pod is asked to leave, and ended after its own grace. A missing one is fine. */
@@ -108,6 +136,16 @@ export class Cluster {
     const { core } = this.apis;
     const request = { namespace: this.namespace, labelSelector };
     return this.call(async () => (await core.listNamespacedPersistentVolumeClaim(request)).items);
+  }
+
+  /** Why the pod of a Job could not be made, as the last event says. */
+  refusalOf(jobName: string): Promise<string | undefined> {
+    const { namespace } = this;
+    const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${jobName},reason=FailedCreate`;
+    return this.call(async () => {
+      const { items } = await this.apis.core.listNamespacedEvent({ namespace, fieldSelector });
+      return items.at(-1)?.message;
+    });
   }
 
   /** What the API itself says of a missing object is what was asked for. */

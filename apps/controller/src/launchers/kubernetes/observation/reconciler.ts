@@ -26,7 +26,7 @@ export class Reconciler {
     const started = new Set(jobs.map(({ launchId }) => launchId));
     for (const { orgId, sessionId, launchId, launchedAt, isStarting, isWanted } of expected) {
       if (started.has(launchId)) {
-        if (!isWanted) await this.objects.stop(sessionId, launchId, STOP_GRACE_MS);
+        if (!isWanted) await this.objects.stop(launchId, STOP_GRACE_MS);
         continue;
       }
       if (isStarting && (launchedAt?.getTime() ?? 0) > Date.now() - UNDER_WAY_MS) continue;
@@ -41,7 +41,7 @@ export class Reconciler {
     const all = [...jobs, ...others].filter(settled).map(({ sessionId }) => sessionId);
     const living = await open([...new Set(all)]);
     for (const { sessionId, launchId = '' } of orphans) {
-      if (living.has(sessionId)) await this.objects.stop(sessionId, launchId, STOP_GRACE_MS);
+      if (living.has(sessionId)) await this.objects.stop(launchId, STOP_GRACE_MS);
     }
     for (const sessionId of new Set(all)) if (!living.has(sessionId)) await this.objects.removeSession(sessionId);
   }

@@ -1,7 +1,6 @@
 import { type V1Container, type V1ResourceRequirements } from '@kubernetes/client-node';
 import { HARNESS_ENV } from '@reins/shared/link/limits';
-import { launchName } from './names';
-import { type PodRequest } from './pod-request';
+import { type AnyPodRequest, podNames } from './pod-request';
 import { containerSecurity } from './security';
 import { SESSION_FOLDER, volumeMounts } from './volumes';
 
@@ -15,13 +14,13 @@ const DEFAULT_RESOURCES = {
 };
 
 /** The harness, started by its image's own command. */
-export function harnessContainer(request: PodRequest): V1Container {
-  const { sessionId, launchId, image, settings } = request;
+export function harnessContainer(request: AnyPodRequest): V1Container {
+  const { image, settings } = request;
   return {
     name: CONTAINER,
     image,
     imagePullPolicy: settings.imagePullPolicy ?? 'IfNotPresent',
-    envFrom: [{ secretRef: { name: launchName(sessionId, launchId) } }],
+    envFrom: [{ secretRef: { name: podNames(request).name } }],
     env: [
       { name: HARNESS_ENV.workspace, value: `${SESSION_FOLDER}/workspace` },
       { name: HARNESS_ENV.stateDir, value: `${SESSION_FOLDER}/state` },
@@ -38,7 +37,7 @@ export function harnessContainer(request: PodRequest): V1Container {
   };
 }
 
-function resourcesOf({ settings }: PodRequest): V1ResourceRequirements {
+function resourcesOf({ settings }: AnyPodRequest): V1ResourceRequirements {
   const { requests, limits } = settings.resources ?? {};
   return {
     requests: given({ ...DEFAULT_RESOURCES.requests, ...requests }),

@@ -1,7 +1,6 @@
 import { type V1Job, type V1PodSpec } from '@kubernetes/client-node';
 import { harnessContainer } from './container';
-import { ORG_ANNOTATION, launchLabels, launchName } from './names';
-import { type PodRequest } from './pod-request';
+import { type AnyPodRequest, podNames } from './pod-request';
 import { podSecurity } from './security';
 import { volumes } from './volumes';
 
@@ -10,27 +9,26 @@ const KEPT_SECONDS = 600;
 const GRACE_SECONDS = 30;
 
 /** One Job a start: it runs its pod once, for what comes after a failure is the controller's to decide. */
-export function sessionJob(request: PodRequest): V1Job {
-  const { orgId, sessionId, launchId, deadlineSeconds } = request;
-  const labels = launchLabels(request);
-  const annotations = { [ORG_ANNOTATION]: orgId };
+export function sessionJob(request: AnyPodRequest): V1Job {
+  const { name, labels, annotations } = podNames(request);
+  const keep = 'warmPodId' in request ? {} : KEEP;
   return {
-    metadata: { name: launchName(sessionId, launchId), labels, annotations },
+    metadata: { name, labels, annotations },
     spec: {
       backoffLimit: 0,
       completions: 1,
       parallelism: 1,
-      activeDeadlineSeconds: deadlineSeconds,
+      activeDeadlineSeconds: request.deadlineSeconds,
       ttlSecondsAfterFinished: KEPT_SECONDS,
-      template: { metadata: { labels, annotations: { ...annotations, ...KEEP } }, spec: podSpec(request) },
+      template: { metadata: { labels, annotations: { ...annotations, ...keep } }, spec: podSpec(request) },
     },
   };
 }
 
 /** An autoscaler must not move the agent away in the middle of its work. */
-const KEEP = { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' };
+export const KEEP = { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' };
 
-function podSpec(request: PodRequest): V1PodSpec {
+function podSpec(request: AnyPodRequest): V1PodSpec {
   const { settings } = request;
   const { nodeSelector, tolerations, priorityClassName, runtimeClassName, imagePullSecrets } = settings;
   return {

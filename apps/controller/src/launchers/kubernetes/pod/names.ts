@@ -5,7 +5,7 @@ export function launchName(sessionId: string, launchId: string): string {
   return `${sessionId}-${launchId.slice(-SUFFIX)}`;
 }
 
-/** Name of the claim of a session's workspace, which outlives its pods. */
+/** Name of the claim made for a session's workspace, which outlives its pods. A warm pod brings another one along. */
 export function claimName(sessionId: string): string {
   return sessionId;
 }
@@ -18,10 +18,23 @@ export const LABELS = {
   worker: 'reins.dev/worker',
   org: 'reins.dev/org',
   launch: 'reins.dev/launch',
+  pool: 'reins.dev/pool',
+  warm: 'reins.dev/warm',
 } as const;
 
 /** Ids of organisations come from outside and may be no label: they stand whole in an annotation. */
 export const ORG_ANNOTATION = 'reins.dev/org';
+
+/** When a warm pod's claim became a session's. */
+export const BOUND_ANNOTATION = 'reins.dev/bound-at';
+
+export const WARM = 'warm';
+
+interface Warm {
+  warmPodId: string;
+  poolKey: string;
+  installation: string;
+}
 
 interface Labelled {
   orgId: string;
@@ -46,6 +59,22 @@ export function sessionLabels({ orgId, sessionId, workerId, installation }: Labe
     [LABELS.worker]: workerId,
     [LABELS.org]: labelValue(orgId),
   };
+}
+
+/** Labels of what belongs to a pod started ahead; once it is a session's it has those of its session beside them. */
+export function warmLabels({ warmPodId, poolKey, installation }: Warm): Record<string, string> {
+  return {
+    [LABELS.managedBy]: 'reins',
+    [LABELS.component]: WARM,
+    [LABELS.controller]: installation,
+    [LABELS.pool]: poolKey,
+    [LABELS.warm]: warmPodId,
+  };
+}
+
+/** Selects what was started ahead and is nobody's yet. */
+export function warmSelector(installation: string): string {
+  return `${ownSelector(installation)},${LABELS.component}=${WARM}`;
 }
 
 /** Selects everything this controller made in a namespace. */

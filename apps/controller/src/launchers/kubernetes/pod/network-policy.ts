@@ -6,8 +6,7 @@ import {
 } from '@kubernetes/client-node';
 import { isIP } from 'node:net';
 import { type EgressRule } from '@reins/shared/api/pods';
-import { LABELS, launchLabels, launchName } from './names';
-import { type PodRequest } from './pod-request';
+import { type AnyPodRequest, podNames } from './pod-request';
 
 /** Models and repositories on the internet; nothing inside the network, and no cloud's metadata. */
 const INTERNET: EgressRule[] = [
@@ -27,12 +26,13 @@ const DNS_PORTS: V1NetworkPolicyPort[] = [
  * Nobody may connect to the pod; it may reach names, the controller and what its worker allows. A policy knows addresses
  * only, so a controller known by a name outside the cluster is allowed by its port alone.
  */
-export function sessionPolicy(request: PodRequest): V1NetworkPolicy {
-  const { sessionId, launchId, settings } = request;
+export function sessionPolicy(request: AnyPodRequest): V1NetworkPolicy {
+  const { settings } = request;
+  const { name, labels, podSelector } = podNames(request);
   return {
-    metadata: { name: launchName(sessionId, launchId), labels: launchLabels(request) },
+    metadata: { name, labels },
     spec: {
-      podSelector: { matchLabels: { [LABELS.session]: sessionId } },
+      podSelector: { matchLabels: podSelector },
       policyTypes: ['Ingress', 'Egress'],
       ingress: [],
       egress: [{ ports: DNS_PORTS }, toController(request.baseUrl), ...(settings.egress ?? INTERNET).map(allow)],

@@ -1,7 +1,6 @@
 import { type V1PersistentVolumeClaim, type V1Volume, type V1VolumeMount } from '@kubernetes/client-node';
 import { type PodSettings } from '@reins/shared/api/pods';
-import { ORG_ANNOTATION, claimName, sessionLabels } from './names';
-import { type PodRequest } from './pod-request';
+import { type AnyPodRequest, claimOf, podNames, type WithClaim } from './pod-request';
 
 /** The one folder that holds a session: workspace, the harness's state, the home of its agents. */
 export const SESSION_FOLDER = '/session';
@@ -13,10 +12,11 @@ export function isPersistent({ workspace }: PodSettings): boolean {
   return (workspace?.type ?? 'persistent') === 'persistent';
 }
 
-export function volumes({ sessionId, settings }: Pick<PodRequest, 'sessionId' | 'settings'>): V1Volume[] {
+export function volumes(request: WithClaim & Pick<AnyPodRequest, 'settings'>): V1Volume[] {
+  const { settings } = request;
   const sizeLimit = settings.workspace?.size ?? SIZE;
   const session: V1Volume = isPersistent(settings)
-    ? { name: 'session', persistentVolumeClaim: { claimName: claimName(sessionId) } }
+    ? { name: 'session', persistentVolumeClaim: { claimName: claimOf(request) } }
     : { name: 'session', emptyDir: { sizeLimit } };
   return [session, { name: 'tmp', emptyDir: { sizeLimit: TEMPORARY_SIZE } }];
 }
@@ -29,15 +29,11 @@ export function volumeMounts(): V1VolumeMount[] {
 }
 
 /** Not owned by a Job: it stays while the session is suspended, and goes with the session. */
-export function workspaceClaim(request: PodRequest): V1PersistentVolumeClaim {
-  const { orgId, sessionId, settings } = request;
-  const { size = SIZE, storageClassName } = settings.workspace ?? {};
+export function workspaceClaim(request: AnyPodRequest): V1PersistentVolumeClaim {
+  const { claim, annotations } = podNames(request);
+  const { size = SIZE, storageClassName } = request.settings.workspace ?? {};
   return {
-    metadata: {
-      name: claimName(sessionId),
-      labels: sessionLabels(request),
-      annotations: { [ORG_ANNOTATION]: orgId },
-    },
+    metadata: { name: claim.name, labels: claim.labels, annotations },
     spec: {
       accessModes: ['ReadWriteOnce'],
       resources: { requests: { storage: size } },
