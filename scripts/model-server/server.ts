@@ -35,13 +35,15 @@ export interface ModelServer {
 export interface ModelServerOptions {
   /** 0, the default, takes a free one. */
   port?: number;
+  /** The address to listen on; 127.0.0.1 unless others on the network, such as pods, are to reach it. */
+  host?: string;
   script?: Script;
   onRequest?: (record: RequestRecord) => void;
 }
 
-/** Starts a stand-in for model services on 127.0.0.1. There is no model behind it: a script decides every answer. */
+/** Starts a stand-in for model services. There is no model behind it: a script decides every answer. */
 export async function startModelServer(options: ModelServerOptions = {}): Promise<ModelServer> {
-  const { port = 0, script = defaultScript, onRequest } = options;
+  const { port = 0, host = '127.0.0.1', script = defaultScript, onRequest } = options;
   const requests: RequestRecord[] = [];
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
@@ -76,7 +78,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

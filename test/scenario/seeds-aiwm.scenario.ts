@@ -9,7 +9,7 @@ import { newObjectId } from '@reins/shared/ids';
 import { type ConnectResponse } from '@reins/shared/link/connect';
 import { ApiClient, eventually } from '../support/api-client';
 import { type BuiltController, startBuiltController } from '../support/processes';
-import { curl, type CurlAnswer, type CurlCommand, curlJson } from './seeds-curl';
+import { curl, type CurlAnswer, type CurlCommand, curlJson } from '../support/guide-curl';
 
 const HARNESS = join(__dirname, '../../dist/apps/harness/main.js');
 const JWT_SECRET = 'a secret of these tests that is long enough';
