@@ -60,6 +60,8 @@ export interface AgentDocument extends TenantDocument {
   incarnationOpen: boolean;
   supersededIncarnations: { incarnation: string; at: Date }[];
   harness?: HarnessFacts;
+  /** The connection its harness said hello on last. */
+  connectionId?: string;
   /** Whether it counts as connected, as the last change of presence said. */
   online: boolean;
   /** How often it says it beats; three missed beats make it offline. */
@@ -125,6 +127,7 @@ export const agentSchema = new Schema<AgentDocument>(
     labels: { ...mixed, default: {} },
     acceptsSessions: { type: Boolean, default: true },
     boundSessions: { type: [String], default: [] },
+    connectionId: String,
     online: { type: Boolean, default: false },
     beatEveryMs: { type: Number, default: 60_000 },
     aliveUntil: { type: Date, default: null },

@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { Background } from './background';
 import { Bus } from './bus';
-import { InstallationRepository } from './installation.repository';
+import { InstallationRepository } from '../launchers/kubernetes/installation.repository';
 import { RedisConnections } from './redis';
 import { SharedBus } from './shared-bus';
 

@@ -3,7 +3,7 @@ import { newId } from '@reins/shared/ids';
 import { type Interval, startInterval, systemClock } from '@reins/shared/util';
 import { type Redis } from 'ioredis';
 import { Metrics } from '../metrics/metrics';
-import { InstallationRepository } from './installation.repository';
+import { InstallationRepository } from '../launchers/kubernetes/installation.repository';
 import { RedisConnections } from './redis';
 
 const ECHO_EVERY_MS = 1_000;
@@ -31,7 +31,7 @@ export class SharedBus implements BeforeApplicationShutdown {
   private receiver: Receiver = () => undefined;
   private sender: Redis | undefined;
   private reader: Redis | undefined;
-  private prefix = '';
+  private own = '';
   private heardAt = -Infinity;
   private madeAt = 0;
   private up = false;
@@ -51,6 +51,11 @@ export class SharedBus implements BeforeApplicationShutdown {
     return this.connections.isConfigured;
   }
 
+  /** In front of every name this installation uses in Redis; known once it has started. */
+  get prefix(): string {
+    return this.own;
+  }
+
   get isUp(): boolean {
     return this.up;
   }
@@ -58,7 +63,7 @@ export class SharedBus implements BeforeApplicationShutdown {
   /** Connects; does not wait for Redis. */
   async start(): Promise<void> {
     if (!this.isConfigured) return;
-    this.prefix = `reins:${await this.installation.id()}:`;
+    this.own = `reins:${await this.installation.id()}:`;
     this.sender = this.connections.connect('bus', { enableOfflineQueue: false, maxRetriesPerRequest: 0 });
     this.reader = this.connections.connect('bus-reader', { maxRetriesPerRequest: null });
     this.reader?.on('message', (channel: string, text: string) => this.listeners.get(channel)?.(text));

@@ -2,6 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ReinsError } from '@reins/shared/errors';
 import { Public } from '../access/decorators';
+import { Bus } from '../bus/bus';
 import { Config } from '../config/config';
 import { DatabaseProbe } from './database-probe.repository';
 import { Readiness } from './readiness';
@@ -17,6 +18,7 @@ export class HealthController {
     private readonly config: Config,
     private readonly readiness: Readiness,
     private readonly database: DatabaseProbe,
+    private readonly bus: Bus,
   ) {}
 
   @Get()
@@ -37,10 +39,12 @@ export class HealthController {
   @ApiOperation({ summary: 'Whether requests should be sent here' })
   @ApiResponse({ status: 200, description: 'Ready' })
   @ApiResponse({ status: 503, description: 'The database does not answer, or the controller is shutting down' })
-  async ready(): Promise<{ status: 'ready'; checks: { database: 'up' } }> {
+  async ready(): Promise<{ status: 'ready'; checks: { database: 'up'; redis?: 'up' | 'down' } }> {
     if (this.readiness.draining) throw new ReinsError('draining');
     if (!(await this.database.answers(PING_MS))) throw new ReinsError('database_unavailable');
-    return { status: 'ready', checks: { database: 'up' } };
+    // Without its Redis a controller serves on, only slower where others are concerned.
+    const redis = this.bus.isShared ? { redis: this.bus.isHeard ? ('up' as const) : ('down' as const) } : {};
+    return { status: 'ready', checks: { database: 'up', ...redis } };
   }
 
   @Get('status')

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type ByeReason, type Command } from '@reins/shared/link/frames';
 import { type ControllerToHarness, type HarnessToController } from '@reins/shared/link/socket-events';
+import { newId } from '@reins/shared/ids';
 import { type Socket } from 'socket.io';
 import { type AgentPrincipal } from '../access/principal';
 
@@ -15,6 +16,10 @@ export type HarnessSocket = Socket<HarnessToController, ControllerToHarness, Rec
 /** One connected harness. */
 export interface Connection extends ConnectionData {
   socket: HarnessSocket;
+  /** Names it among all connections of all controllers. */
+  id: string;
+  /** From then on it is known to be the agent's newest. */
+  hasSaidHello: boolean;
   /** Sessions it serves, known after `hello`. */
   sessions: ReadonlySet<string>;
   /** It has said that it will not come back. */
@@ -48,6 +53,8 @@ export class Connections {
     const connection: Connection = {
       ...data,
       socket,
+      id: newId('connection'),
+      hasSaidHello: false,
       sessions: new Set(),
       isLeaving: false,
       isUnknown: false,
@@ -121,6 +128,11 @@ export class Connections {
       .timeout(COMMAND_ACK_MS)
       .emitWithAck('command', command)
       .catch(() => undefined);
+  }
+
+  /** Ends a connection whose harness has a newer one, without a word. */
+  retire(connection: Connection): void {
+    this.close(connection);
   }
 
   private close(connection: Connection): void {

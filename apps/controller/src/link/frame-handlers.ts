@@ -10,6 +10,7 @@ import { CommandsService } from '../commands/commands.service';
 import { EventLog } from '../events/event-log';
 import { SessionConfigurationService } from '../sessions/session-configuration';
 import { SessionLifecycle } from '../sessions/session-lifecycle';
+import { type SessionDocument } from '../sessions/session.schema';
 import { SessionsRepository } from '../sessions/sessions.repository';
 import { TurnIngest } from '../turns/turn-ingest';
 import { TurnLifecycle } from '../turns/turn-lifecycle';
@@ -144,6 +145,7 @@ export class FrameHandlers {
       connection,
       sessions.map(({ _id }) => _id),
     );
+    await this.attach(connection, sessions);
     const answers = await Promise.all(
       sessions.map(async (session) => {
         const reported = body.sessions.find(({ sessionId }) => sessionId === session._id);
@@ -167,6 +169,23 @@ export class FrameHandlers {
     };
   }
 
+  /**
+   * From now on this connection is the agent's, wherever another one of the same process may still seem to be open. What
+   * was remembered of its sessions from an earlier connection may be old: another controller may have written since.
+   */
+  private async attach(connection: Connection, sessions: readonly SessionDocument[]): Promise<void> {
+    const { agent, id: connectionId } = connection;
+    connection.hasSaidHello = true;
+    const scope = scopeOf(connection);
+    for (const { _id } of sessions) this.ingest.forget(_id);
+    const ids = sessions.map(({ _id }) => _id);
+    await Promise.all([
+      this.presence.attached(scope, agent.agentId, connectionId),
+      ids.length > 0 && this.sessions.attach(scope, ids, connectionId),
+    ]);
+    this.bus.publish('agent.attached', { orgId: agent.orgId, agentId: agent.agentId, connectionId });
+  }
+
   private refuseUnsupported(connection: Connection, required: readonly string[]): void {
     const unknown = required.filter((capability) => !CONTROLLER_CAPABILITIES.includes(capability));
     if (unknown.length === 0) return;
@@ -181,7 +200,7 @@ export class FrameHandlers {
     sessionId: string,
     incarnation: string,
   ): Promise<{ before?: { incarnation: string; acked: number } }> {
-    const tail = await this.log.tail(scope, sessionId);
+    const tail = await this.log.freshTail(scope, sessionId);
     if (tail.incarnation === null || tail.incarnation === incarnation) return {};
     return { before: { incarnation: tail.incarnation, acked: tail.n } };
   }

@@ -17,11 +17,13 @@ import { CommandsService } from '../commands/commands.service';
 import { toReinsError } from '../common/to-reins-error';
 import { Metrics } from '../metrics/metrics';
 import { SessionLifecycle } from '../sessions/session-lifecycle';
+import { TurnIngest } from '../turns/turn-ingest';
 import { TurnQueue } from '../turns/turn-queue';
 import { type Connection, type ConnectionData, Connections } from './connections';
 import { FrameHandlers } from './frame-handlers';
 import { Handshake } from './handshake';
 import { LinkState } from './link-state';
+import { SocketAdapter } from './socket-adapter';
 
 const PING_MS = 10_000;
 const DRAIN_ACK_MS = 2_000;
@@ -46,6 +48,8 @@ export class LinkServer implements OnApplicationBootstrap {
     private readonly queue: TurnQueue,
     private readonly commands: CommandsService,
     private readonly presence: PresenceService,
+    private readonly ingest: TurnIngest,
+    private readonly adapter: SocketAdapter,
     private readonly bus: Bus,
     metrics: Metrics,
   ) {
@@ -64,6 +68,8 @@ export class LinkServer implements OnApplicationBootstrap {
       serveClient: false,
       destroyUpgrade: true,
     });
+    const adapter = this.adapter.create();
+    if (adapter !== undefined) this.io.adapter(adapter);
     // The default namespace is nobody's: without a handler its connections would linger unauthenticated.
     this.io.use((_socket, next) => next(new Error('use the /harness namespace')));
     const namespace = this.io.of(LINK.namespace);
@@ -96,8 +102,10 @@ export class LinkServer implements OnApplicationBootstrap {
 
   /** Closes the sockets, not the HTTP server, which is the application's; resolves when every goodbye is noted. */
   async close(): Promise<void> {
-    this.io?.disconnectSockets(true);
+    // Of this controller only: with an adapter the namespace would mean the sockets of all.
+    this.io?.of(LINK.namespace).local.disconnectSockets(true);
     this.io?.engine.close();
+    if (this.io !== undefined) this.adapter.close([this.io.of('/').adapter, this.io.of(LINK.namespace).adapter]);
     await Promise.all(this.goodbyes);
   }
 
@@ -106,6 +114,7 @@ export class LinkServer implements OnApplicationBootstrap {
     const ids = { agentId: agent.agentId, incarnation };
     const connectedAt = performance.now();
     this.logger.log(ids, 'harness connected');
+    void socket.join(agent.agentId);
     for (const name of Object.keys(HARNESS_FRAMES) as HarnessFrame[]) this.answer(connection, name);
     socket.on('disconnect', (reason) => {
       this.logger.log(
@@ -122,13 +131,14 @@ export class LinkServer implements OnApplicationBootstrap {
     const { agent, incarnation } = connection;
     const sessions = [...connection.sessions];
     if (!this.connections.remove(connection)) return;
+    for (const sessionId of sessions) this.ingest.forget(sessionId);
     const scope = orgScope(agent.orgId);
     try {
       // While this controller is leaving, its harnesses go to another one or come back to the next.
       if (!this.state.draining) {
-        await this.presence.socketClosed(scope, agent.agentId, incarnation, connection.isLeaving);
+        await this.presence.socketClosed(scope, agent.agentId, connection, connection.isLeaving);
       }
-      for (const sessionId of sessions) await this.lifecycle.disconnected(scope, sessionId, hasLeft);
+      for (const sessionId of sessions) await this.lifecycle.disconnected(scope, sessionId, connection.id, hasLeft);
     } catch (error) {
       this.logger.warn({ err: error, agentId: agent.agentId, incarnation }, 'a disconnect could not be noted');
     }
@@ -175,9 +185,29 @@ export class LinkServer implements OnApplicationBootstrap {
         this.connections.dismiss(connection, 'superseded');
       }
     });
-    this.bus.subscribe('agent.configured', ({ agentId, configVersion }) => {
-      this.connections.ofAgent(agentId)?.socket.emit('wake', { configVersion });
-    });
+    this.bus.subscribe(
+      'agent.attached',
+      ({ orgId, agentId, connectionId }) => this.outdated(orgId, agentId, connectionId),
+      'elsewhere',
+    );
+    // Whoever hears of it first tells the agent, wherever it is.
+    this.bus.subscribe(
+      'agent.configured',
+      ({ agentId, configVersion }) => {
+        const here = this.connections.ofAgent(agentId);
+        if (here !== undefined) here.socket.emit('wake', { configVersion });
+        else this.io?.of(LINK.namespace).to(agentId).emit('wake', { configVersion });
+      },
+      'here',
+    );
+  }
+
+  /** The agent said hello to another controller. What is stored decides which of its connections is the newer one. */
+  private async outdated(orgId: string, agentId: string, connectionId: string): Promise<void> {
+    const connection = this.connections.ofAgent(agentId);
+    if (connection === undefined || connection.id === connectionId) return;
+    const newest = await this.presence.connectionOf(orgScope(orgId), agentId);
+    if (newest !== undefined && newest !== connection.id) this.connections.retire(connection);
   }
 
   /** A held pull is answered by the queue itself; the bell is for a harness that is between two pulls. */

@@ -43,6 +43,7 @@ export class SessionBinder implements OnApplicationBootstrap {
     if (session?.agentId !== agentId || session.phase !== 'connecting') return;
     // Before it is told, for it may have something to say of the session at once.
     this.connections.addSession(connection, sessionId);
+    await this.sessions.attach(scope, [sessionId], connection.id);
     const refusal = await this.tell(connection, scope, session);
     if (refusal === undefined) return this.hosting.taken(scope, sessionId, agentId, connection.incarnation);
     this.connections.removeSession(connection, sessionId);

@@ -5,6 +5,8 @@ import { CommandsService } from '../commands/commands.service';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
 import { OperationsService } from '../operations/operations.service';
+import { Replica } from '../replicas/replica';
+import { Replicas } from '../replicas/replicas';
 import { TurnsService } from '../turns/turns.service';
 import { SessionLifecycle } from './session-lifecycle';
 import { type SessionDocument } from './session.schema';
@@ -29,15 +31,23 @@ export class EndPipeline {
     private readonly operations: OperationsService,
     private readonly log: EventLog,
     private readonly config: Config,
+    private readonly replica: Replica,
+    private readonly replicas: Replicas,
   ) {}
 
   /** Runs the pipeline once at a time for a session. Where it rejects it is run again at the next boot. */
   run(scope: OrgScope, session: SessionDocument): Promise<void> {
     const running = this.running.get(session._id);
     if (running !== undefined) return running;
-    const started = this.steps(scope, session).finally(() => this.running.delete(session._id));
+    const started = this.ifOurs(scope, session).finally(() => this.running.delete(session._id));
     this.running.set(session._id, started);
     return started;
+  }
+
+  /** Of several controllers one takes a session to its end, for as long as it lives. */
+  private async ifOurs(scope: OrgScope, session: SessionDocument): Promise<void> {
+    const living = await this.replicas.living();
+    if (await this.sessions.claimEnd(scope, session._id, this.replica.id, living)) await this.steps(scope, session);
   }
 
   private async steps(scope: OrgScope, session: SessionDocument): Promise<void> {

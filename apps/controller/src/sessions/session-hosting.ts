@@ -4,6 +4,7 @@ import { type OrgScope, orgScope } from '../access/principal';
 import { HostsRepository } from '../agents/hosts.repository';
 import { Bus } from '../bus/bus';
 import { Launchers } from '../launchers/launchers';
+import { Leadership } from '../replicas/leadership';
 import { SessionLifecycle } from './session-lifecycle';
 import { expectedOf, PUT_OFF } from './session-placement';
 import { type SessionDocument } from './session.schema';
@@ -32,6 +33,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
     private readonly launchers: Launchers,
     private readonly hosts: HostsRepository,
     private readonly bus: Bus,
+    private readonly leadership: Leadership,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -42,7 +44,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
     });
     this.launchers.get('kubernetes').onRecovered(() => this.recovered());
     this.bus.subscribe('host.available', () => this.ring());
-    this.bus.subscribe('agent.revoked', ({ orgId, agentId }) => this.revoked(orgScope(orgId), agentId));
+    this.bus.subscribe('agent.revoked', ({ orgId, agentId }) => this.revoked(orgScope(orgId), agentId), 'here');
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -73,6 +75,7 @@ export class SessionHosting implements OnApplicationBootstrap, BeforeApplication
   }
 
   private async look(): Promise<void> {
+    if (!this.leadership.isLeader()) return;
     const now = Date.now();
     for (const session of await this.sessions.onTheirWay('connecting', new Date(now - OFFER_LASTS_MS))) {
       const { orgId, _id, agentId } = session;

@@ -11,13 +11,14 @@ import { EventLog } from '../events/event-log';
 import { type Launcher, type LauncherFact, LaunchRefused } from '../launchers/launcher.port';
 import { Launchers } from '../launchers/launchers';
 import { OperationsService } from '../operations/operations.service';
+import { Replica } from '../replicas/replica';
 import { TurnsService } from '../turns/turns.service';
 import { PUT_OFF } from './session-placement';
+import { SessionPlaces, STOP_GRACE_MS } from './session-places';
 import { type SessionDocument } from './session.schema';
 import { SessionsRepository } from './sessions.repository';
 
 const STARTING = ['provisioning', 'connecting', 'bootstrapping'] as const;
-export const STOP_GRACE_MS = 15_000;
 /** A host that did not take a session is not asked again before. */
 const ASK_AGAIN_AFTER_MS = 5_000;
 /** A harness that ended on its own this often in a row is not started again for what waits in the queue. */
@@ -42,6 +43,8 @@ export class SessionLifecycle {
     private readonly log: EventLog,
     private readonly bus: Bus,
     private readonly address: ListenAddress,
+    private readonly places: SessionPlaces,
+    private readonly replica: Replica,
   ) {
     for (const launcher of launchers.all()) launcher.observe((fact) => this.onFact(fact));
   }
@@ -49,7 +52,7 @@ export class SessionLifecycle {
   /** Starts a harness unless one is starting or living. A failure is recorded in the session, not thrown. */
   async launch(scope: OrgScope, sessionId: string): Promise<void> {
     const launchId = newId('launch');
-    const session = await this.sessions.claimLaunch(scope, sessionId, launchId);
+    const session = await this.sessions.claimLaunch(scope, sessionId, launchId, this.replica);
     if (session === undefined) return;
     await this.operations.move(scope, sessionId, operationOf(session.status), 'run');
     await this.place(scope, session);
@@ -119,7 +122,9 @@ export class SessionLifecycle {
   /** The session and its host do without each other from now on, whatever the session's state. */
   async stop(session: SessionDocument, reason: string, final: boolean): Promise<void> {
     const { orgId, _id: sessionId, launchId, agentId, pod = null } = session;
-    await this.launcherOf(session).stop({ orgId, sessionId, launchId, agentId, pod, reason, final }, STOP_GRACE_MS);
+    const request = { orgId, sessionId, launchId, agentId, pod, reason, final };
+    if (await this.places.stopsElsewhere(session, request, STOP_GRACE_MS)) return;
+    await this.launcherOf(session).stop(request, STOP_GRACE_MS);
   }
 
   launcherOf(session: SessionDocument): Launcher {
@@ -217,7 +222,11 @@ export class SessionLifecycle {
   /** The socket is gone; the lease decides whether the harness is, unless it has left in order. */
   async disconnected(scope: OrgScope, sessionId: string, connectionId: string, hasLeft = false): Promise<void> {
     const session = hasLeft ? await this.sessions.get(scope, sessionId) : undefined;
-    if (session?.status === 'active' && session.connectionId === connectionId && session.statusReason?.code === DRAINED) {
+    if (
+      session?.status === 'active' &&
+      session.connectionId === connectionId &&
+      session.statusReason?.code === DRAINED
+    ) {
       await this.sessions.transition(scope, sessionId, 'harnessExited', { phase: null });
       await this.tellState(scope, sessionId, 'suspended', { reason: session.statusReason });
       const { code, message } = session.statusReason;

@@ -5,14 +5,18 @@ import { Background } from '../bus/background';
 import { Config } from '../config/config';
 import { EventLog } from '../events/event-log';
 import { Launchers } from '../launchers/launchers';
+import { Leadership } from '../replicas/leadership';
 import { TurnsService } from '../turns/turns.service';
 import { EndPipeline } from './end-pipeline';
 import { SessionLifecycle } from './session-lifecycle';
 import { expectedOf } from './session-placement';
+import { SessionPlaces } from './session-places';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
 
 const LOOK_EVERY_MS = 5_000;
+/** Longer than a living controller needs from making a session to having its harness started. */
+const FORGOTTEN_AFTER_MS = 15_000;
 
 /** Settles at boot what a crash left open, then looks after sessions that idle, expire or never get ready. */
 @Injectable()
@@ -29,6 +33,8 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly turns: TurnsService,
     private readonly log: EventLog,
     private readonly background: Background,
+    private readonly places: SessionPlaces,
+    private readonly leadership: Leadership,
     private readonly config: Config,
   ) {}
 
@@ -47,14 +53,24 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async settle(): Promise<void> {
+    await this.places.adopt();
+    // Whoever leads does the rest from time to time.
+    if (!this.leadership.isLeader()) return;
     const launched = await this.sessions.launched();
     for (const launcher of this.launchers.all()) {
+      if (launcher.name === 'process') continue;
       const own = launched.filter((session) => this.lifecycle.launcherOf(session) === launcher);
       await launcher.reconcile(expectedOf(own), (ids) => this.sessions.openAmong(ids));
     }
     await this.finishEnds();
+    await this.launchForgotten(0);
+  }
+
+  /** Sessions whose controller died before it had a harness started for them. */
+  private async launchForgotten(afterMs: number): Promise<void> {
+    const before = Date.now() - afterMs;
     for (const session of await this.sessions.everywhere('pending')) {
-      if (session.launchId !== null) continue;
+      if (session.launchId !== null || session.createdAt.getTime() > before) continue;
       this.background.start('the launch of a harness', () =>
         this.lifecycle.launch(orgScope(session.orgId), session._id),
       );
@@ -64,7 +80,10 @@ export class SessionWatch implements OnApplicationBootstrap, BeforeApplicationSh
   private async look(): Promise<void> {
     const now = Date.now();
     const { SESSION_IDLE_SECONDS, LAUNCH_TIMEOUT_MS } = this.config.env;
+    await this.places.adopt();
+    if (!this.leadership.isLeader()) return;
     await this.finishEnds();
+    await this.launchForgotten(FORGOTTEN_AFTER_MS);
     await this.expire(new Date(now));
     await this.giveUpLateStarts(new Date(now - LAUNCH_TIMEOUT_MS));
     if (SESSION_IDLE_SECONDS > 0) await this.suspendIdle(new Date(now - SESSION_IDLE_SECONDS * 1000));

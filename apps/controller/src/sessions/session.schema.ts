@@ -33,6 +33,10 @@ export interface SessionDocument extends TenantDocument {
   /** The start of a harness that is under way or living; null where there is none. */
   launchId: string | null;
   launchedAt: Date | null;
+  /** The controller that started it, and where it did. */
+  launchedBy?: { replicaId: string; place: string } | null;
+  /** The controller that takes an `ending` session to its end. */
+  endedBy?: string | null;
   /** Harnesses that ended on their own, one after the other. */
   crashes: number;
   repository: { url: string; branch: string } | null;
@@ -70,6 +74,8 @@ export const sessionSchema = new Schema<SessionDocument>(
     launchId: nullable(String),
     connectionId: nullable(String),
     launchedAt: nullable(Date),
+    launchedBy: nullable(Schema.Types.Mixed),
+    endedBy: nullable(String),
     crashes: { type: Number, default: 0 },
     repository: nullable(Schema.Types.Mixed),
     breadcrumbs: { type: [String], default: [] },

@@ -15,6 +15,7 @@ import { PromptStreams } from './prompt-streams';
 import { SessionHosting } from './session-hosting';
 import { SessionEventsController } from './session-events.controller';
 import { SessionLifecycle } from './session-lifecycle';
+import { SessionPlaces } from './session-places';
 import { SessionPods } from './session-pods';
 import { SessionsController } from './sessions.controller';
 import { SessionStoreModule } from './session-store.module';
@@ -52,6 +53,7 @@ import { ViewerTokensController } from './viewer-tokens.controller';
     EndPipeline,
     SessionWatch,
     SessionHosting,
+    SessionPlaces,
     SessionPods,
     SessionStreams,
     PromptStreams,

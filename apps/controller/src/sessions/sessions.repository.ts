@@ -105,12 +105,18 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
   }
 
   /** Claims the one place for a harness; undefined where one is starting or living, or none is wanted. */
-  claimLaunch(scope: OrgScope, id: string, launchId: string): Promise<SessionDocument | undefined> {
+  claimLaunch(
+    scope: OrgScope,
+    id: string,
+    launchId: string,
+    by: { id: string; place: string },
+  ): Promise<SessionDocument | undefined> {
+    const launchedBy = { replicaId: by.id, place: by.place };
     const wanted: SessionState[] = ['pending', 'suspended'];
     return this.updateOne(
       scope,
       { _id: id, launchId: null, status: { $in: wanted } },
-      { $set: { launchId, launchedAt: new Date(), phase: 'provisioning', refusals: [] } },
+      { $set: { launchId, launchedBy, launchedAt: new Date(), phase: 'provisioning', refusals: [] } },
     );
   }
 
@@ -233,6 +239,33 @@ export class SessionsRepository extends TenantRepository<SessionDocument> {
     const statusReason = { code, message, at: new Date() };
     const query = { _id: id, agentId, phase: { $ne: null }, status: { $in: served } };
     await this.updateOne(scope, query, { $set: { statusReason } });
+  }
+
+  /** Whether this controller takes the session to its end: nobody does, or whoever did is gone. */
+  async claimEnd(scope: OrgScope, id: string, replicaId: string, living: readonly string[]): Promise<boolean> {
+    const others = living.filter((other) => other !== replicaId);
+    const claimed = await this.updateOne(
+      scope,
+      { _id: id, status: 'ending', endedBy: { $nin: others } },
+      { $set: { endedBy: replicaId } },
+    );
+    return claimed !== undefined;
+  }
+
+  /** Sessions of all organisations whose harness was started beside a controller: for the controller's own loop only. */
+  async launchedBeside(): Promise<SessionDocument[]> {
+    return this.model
+      .find({ launchId: { $ne: null }, launcher: { $in: ['process', null] }, status: { $ne: 'ended' } })
+      .lean<SessionDocument[]>()
+      .exec();
+  }
+
+  /** Makes this controller look after the session's harness; false where another one was faster. */
+  async adopt(session: SessionDocument, replicaId: string, place: string): Promise<boolean> {
+    const { _id, orgId, launchId, launchedBy } = session;
+    const unchanged = { _id, orgId, launchId, 'launchedBy.replicaId': launchedBy?.replicaId ?? null };
+    const { modifiedCount } = await this.model.updateOne(unchanged, { $set: { launchedBy: { replicaId, place } } });
+    return modifiedCount > 0;
   }
 
   /** Notes whose connection the sessions' harness has now. */

@@ -76,6 +76,12 @@ export class TurnIngest {
     return { acked: result.acked, credit: LINK.maxCreditBytes, ...(fenced.length > 0 && { fenced }) };
   }
 
+  /** The session's harness is or was connected elsewhere: nothing remembered of it is relied on. */
+  forget(sessionId: string): void {
+    this.liveTurns.forgetSession(sessionId);
+    this.log.forget(sessionId);
+  }
+
   private async judge(
     scope: OrgScope,
     sessionId: string,

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { type Connection, type QueryFilter } from 'mongoose';
 import { type OrgScope } from '../../access/principal';
+import { GroupedUpdates } from '../../database/grouped-updates';
 import { TenantRepository } from '../../database/tenant.repository';
 import { AGENT, type AgentDocument, agentSchema } from '../agent.schema';
 
@@ -15,6 +16,16 @@ export type SilentAgent = Pick<AgentDocument, '_id' | 'orgId' | 'socketClosedAt'
 /** The agents as far as their presence goes. Every change is one atomic update that tells what was there before. */
 @Injectable()
 export class PresenceRepository extends TenantRepository<AgentDocument> {
+  private readonly attaching = new GroupedUpdates<QueryFilter<AgentDocument>, { $set: { connectionId: string } }>({
+    write: async (updates) => {
+      const writes = updates.map(({ filter, update }) => ({ updateOne: { filter, update } }));
+      const { matchedCount } = await this.model.collection.bulkWrite(writes as never[], { ordered: false });
+      return matchedCount;
+    },
+    // Nobody asks which of them were found.
+    marks: () => Promise.resolve(new Map()),
+  });
+
   constructor(@InjectConnection() connection: Connection) {
     super(connection.model<AgentDocument>(AGENT, agentSchema));
   }
@@ -69,8 +80,28 @@ export class PresenceRepository extends TenantRepository<AgentDocument> {
     return before === null ? undefined : before.online;
   }
 
-  async markSocketClosed(scope: OrgScope, id: string, incarnation: string, at: Date, aliveUntil: Date): Promise<void> {
-    const filter = this.scoped(scope, { _id: id, incarnation, online: true });
+  /** Many at once are one write. */
+  async attach(scope: OrgScope, id: string, connectionId: string): Promise<void> {
+    const filter = this.scoped(scope, { _id: id, isDeleted: false });
+    await this.attaching.apply({ id, filter, update: { $set: { connectionId } }, mark: connectionId });
+  }
+
+  async connectionOf(scope: OrgScope, id: string): Promise<string | undefined> {
+    const found = await this.model
+      .findOne(this.scoped(scope, { _id: id }), { connectionId: 1 })
+      .lean<Pick<AgentDocument, 'connectionId'>>()
+      .exec();
+    return found?.connectionId;
+  }
+
+  async markSocketClosed(
+    scope: OrgScope,
+    id: string,
+    held: QueryFilter<AgentDocument>,
+    at: Date,
+    aliveUntil: Date,
+  ): Promise<void> {
+    const filter = this.scoped(scope, { ...held, _id: id, online: true });
     await this.model.updateOne(filter, { $set: { socketClosedAt: at, aliveUntil } }).exec();
   }
 

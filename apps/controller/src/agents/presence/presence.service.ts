@@ -6,6 +6,7 @@ import { type OrgScope, orgScope } from '../../access/principal';
 import { Config } from '../../config/config';
 import { agentNotFound } from '../agent-configuration.service';
 import { type AgentDocument } from '../agent.schema';
+import { type QueryFilter } from 'mongoose';
 import { AgentEvents } from './agent-events';
 import { AgentMetrics } from './agent-metrics';
 import { PresenceRepository } from './presence.repository';
@@ -15,6 +16,13 @@ export type BeatChannel = { via: 'http' } | { via: 'link'; incarnation: string }
 
 /** What an update that hears from an agent sets. */
 export type SignOfLife = Pick<AgentDocument, 'online' | 'beatEveryMs' | 'aliveUntil'>;
+
+/** A socket of the agent, as it is known to one controller. */
+export interface HeldLink {
+  incarnation: string;
+  id: string;
+  hasSaidHello: boolean;
+}
 
 /** The least an event about an agent has to know of it. */
 type Known = Pick<AgentDocument, '_id' | 'orgId'>;
@@ -99,15 +107,28 @@ export class PresenceService {
    * The socket of this incarnation is gone. One that said it was leaving is offline at once; any other has a grace to
    * come back, so that a flapping connection is no news.
    */
-  async socketClosed(scope: OrgScope, agentId: string, incarnation: string, isLeaving: boolean): Promise<void> {
-    if (isLeaving) return this.disconnected(scope, agentId, incarnation);
+  async socketClosed(scope: OrgScope, agentId: string, link: HeldLink, isLeaving: boolean): Promise<void> {
+    if (isLeaving) return this.gone(scope, agentId, heldBy(link));
     const now = Date.now();
-    await this.agents.markSocketClosed(scope, agentId, incarnation, new Date(now), new Date(now + this.graceMs));
+    await this.agents.markSocketClosed(scope, agentId, heldBy(link), new Date(now), new Date(now + this.graceMs));
+  }
+
+  /** The agent said hello on this connection: it is the one that counts, at whichever controller it is. */
+  attached(scope: OrgScope, agentId: string, connectionId: string): Promise<void> {
+    return this.agents.attach(scope, agentId, connectionId);
+  }
+
+  /** The connection the agent said hello on last. */
+  connectionOf(scope: OrgScope, agentId: string): Promise<string | undefined> {
+    return this.agents.connectionOf(scope, agentId);
   }
 
   /** A goodbye. With an incarnation only if it is still the agent's: a late one of an older process ends nothing. */
   async disconnected(scope: OrgScope, agentId: string, incarnation?: string): Promise<void> {
-    const expected = incarnation === undefined ? {} : { incarnation };
+    await this.gone(scope, agentId, incarnation === undefined ? {} : { incarnation });
+  }
+
+  private async gone(scope: OrgScope, agentId: string, expected: QueryFilter<AgentDocument>): Promise<void> {
     const before = await this.agents.markGone(scope, agentId, expected);
     if (before?.online === true) this.events.record(scope, { agentId, type: 'offline', reason: 'disconnected' });
   }
@@ -162,4 +183,9 @@ export class PresenceService {
     const beatEveryMs = via === 'link' ? this.linkBeatMs : this.httpBeatMs;
     return { beatEveryMs, aliveUntil: new Date(now.getTime() + beatEveryMs * this.beats) };
   }
+}
+
+/** Holds for the incarnation, unless it has said hello on another connection since. */
+function heldBy({ incarnation, id, hasSaidHello }: HeldLink): QueryFilter<AgentDocument> {
+  return { incarnation, ...(hasSaidHello && { connectionId: id }) };
 }
