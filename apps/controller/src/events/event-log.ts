@@ -117,6 +117,11 @@ export class EventLog {
     return this.writer.tail(scope, sessionId);
   }
 
+  /** For whoever is told how far the log goes: what another controller has just written counts. */
+  currentTail(scope: OrgScope, sessionId: string): Promise<LogTail> {
+    return this.replicas.isAlone ? this.tail(scope, sessionId) : this.freshTail(scope, sessionId);
+  }
+
   /** The session's harness is elsewhere now: what is remembered of its log would grow old. */
   forget(sessionId: string): void {
     this.writer.forget(sessionId);

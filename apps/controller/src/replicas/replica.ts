@@ -16,7 +16,14 @@ export class Replica {
   constructor({ env }: Config) {
     const identity = ownIdentity();
     const place = `${identity.machine}:${realPath(env.REINS_DATA_DIR)}`;
-    this.facts = { _id: this.id, ...identity, place, version: VERSION, startedAt: new Date() };
+    this.facts = {
+      _id: this.id,
+      ...identity,
+      place,
+      version: VERSION,
+      startedAt: new Date(),
+      leaseMs: env.REPLICA_LEASE_MS,
+    };
   }
 
   get machine(): string {

@@ -10,6 +10,8 @@ export interface ReplicaDocument extends ProcessIdentity {
   place: string;
   version: string;
   startedAt: Date;
+  /** For so long after a beat it counts as living. */
+  leaseMs: number;
   beatAt: Date;
 }
 
@@ -36,9 +38,9 @@ export class ReplicasRepository {
     await this.replicas.updateOne({ _id }, [{ $set: { ...literal, beatAt: '$$NOW' } }], { upsert: true });
   }
 
-  /** Those heard of within the time, the oldest first. */
-  living(withinMs: number): Promise<ReplicaDocument[]> {
-    const recent = { $gt: ['$beatAt', { $subtract: ['$$NOW', withinMs] }] };
+  /** Those whose last beat still counts, the oldest first. */
+  living(): Promise<ReplicaDocument[]> {
+    const recent = { $gt: [{ $add: ['$beatAt', '$leaseMs'] }, '$$NOW'] };
     return this.replicas.find({ $expr: recent }).sort({ startedAt: 1, _id: 1 }).toArray();
   }
 

@@ -103,20 +103,20 @@ export class Replicas implements BeforeApplicationShutdown {
   }
 
   private async otherLiving(): Promise<ReplicaDocument[]> {
-    const living = await this.repository.living(this.leaseMs);
+    const living = await this.repository.living();
     return living.filter((replica) => replica._id !== this.self.id && !isKnownDead(replica, this.self.machine));
   }
 
   /** One that died without a goodbye seems to live until its time is up, so it is waited for. */
   private async refuseCompany(): Promise<void> {
     if (this.bus.isShared || this.config.env.REPLICAS_WITHOUT_REDIS === 'poll') return;
-    const deadline = systemClock.monotonic() + this.leaseMs + this.leaseMs / BEATS;
+    const from = systemClock.monotonic();
     let said = false;
     for (;;) {
       const [other] = await this.otherLiving();
       if (other === undefined) return;
       const name = `${other._id} (pid ${other.pid} on ${other.machine.split('/')[0] ?? ''})`;
-      if (systemClock.monotonic() > deadline) {
+      if (systemClock.monotonic() - from > other.leaseMs * (1 + 1 / BEATS)) {
         throw new Error(
           `Another controller, ${name}, uses this database, and REPLICAS_WITHOUT_REDIS=refuse. ` +
             'Set REDIS_URL for several controllers, or REPLICAS_WITHOUT_REDIS=poll to let them hear of each other by polling.',
@@ -124,7 +124,7 @@ export class Replicas implements BeforeApplicationShutdown {
       }
       if (!said) {
         this.logger.warn(
-          { other: other._id, upToMs: this.leaseMs },
+          { other: other._id, upToMs: other.leaseMs },
           'another controller seems to use this database; waiting to see whether it still lives',
         );
       }

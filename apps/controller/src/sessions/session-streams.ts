@@ -42,7 +42,7 @@ export class SessionStreams {
   async page(scope: OrgScope, sessionId: string, after: number, limit: number): Promise<string> {
     const { events, firstSeq } = await this.log.read(scope, sessionId, after, limit);
     const nextAfter = events[events.length - 1]?.seq ?? after;
-    const { seqTo } = await this.log.tail(scope, sessionId);
+    const { seqTo } = await this.log.currentTail(scope, sessionId);
     const reset = firstSeq > after + 1 ? `"reset":{"firstSeq":${firstSeq}},` : '';
     const items = events.map(({ json }) => json).join(',');
     return `{"items":[${items}],${reset}"nextAfter":${nextAfter},"caughtUp":${nextAfter >= seqTo}}`;
