@@ -11,8 +11,19 @@ function memoryLog(stored: number) {
   const listeners = new Set<LogListener>();
   return {
     append(count: number): void {
+      const fresh = this.store(count);
+      for (const listener of listeners) listener.onEvents(fresh);
+    },
+    /** By another controller, whose message was lost. */
+    store(count: number): LogEvent[] {
       const fresh = Array.from({ length: count }, (_, index) => eventAt(events.length + index + 1));
       events.push(...fresh);
+      return fresh;
+    },
+    tellTail(): void {
+      for (const listener of listeners) listener.onTail(events.length);
+    },
+    tell(fresh: LogEvent[]): void {
       for (const listener of listeners) listener.onEvents(fresh);
     },
     subscribe(_scope: unknown, _sessionId: string, listener: LogListener): () => void {
@@ -77,5 +88,33 @@ describe('followLog', () => {
     stop.abort();
     log.append(3);
     expect(seen).toEqual([1, 2]);
+  });
+
+  it('reads from the log what another controller wrote and nobody told of', async () => {
+    const log = memoryLog(2);
+    const { seen, done } = follow(log, async () => undefined);
+    await done;
+    log.store(3);
+    log.append(2);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(seen).toEqual(upTo(7));
+    log.store(4);
+    log.tellTail();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    log.append(1);
+    expect(seen).toEqual(upTo(12));
+  });
+
+  it('gives events that arrive in the wrong order, or twice, in the right one and once', async () => {
+    const log = memoryLog(0);
+    const { seen, done } = follow(log, async () => undefined);
+    await done;
+    const [first, second, third] = [log.store(2), log.store(2), log.store(2)];
+    log.tell(third);
+    log.tell(first);
+    log.tell(second);
+    log.tell(third);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(seen).toEqual(upTo(6));
   });
 });
