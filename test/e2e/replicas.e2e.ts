@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { systemClock } from '@reins/shared/util';
+import { startController } from '../../apps/controller/src/bootstrap';
+import { loadConfig } from '../../apps/controller/src/config/config';
 import { ApiClient, credentialsOf, eventually } from '../support/api-client';
 import { bootController, type TestController } from '../support/controller';
 import { RedisServer } from '../support/redis-server';
@@ -193,7 +195,7 @@ describe('two controllers without Redis', () => {
     pair = await bootPair({ HEARTBEAT_MS: '1000' });
   }, 60_000);
   afterAll(async () => {
-    await pair.b.stop();
+    await pair.b.close();
     await pair.a.close();
   }, 60_000);
 
@@ -201,7 +203,11 @@ describe('two controllers without Redis', () => {
 
   it('a second one is refused where it was told so', async () => {
     const env = { REPLICAS_WITHOUT_REDIS: 'refuse', REPLICA_LEASE_MS: '1000', MONGODB_URI: pair.a.mongoUri };
-    await expect(bootController(env)).rejects.toThrow(/Another controller, rep-.*REPLICAS_WITHOUT_REDIS=refuse/);
+    const config = loadConfig(
+      { ...env, PORT: '0', LOG_LEVEL: 'silent' },
+      () => 'a secret that only this test knows, long enough',
+    );
+    await expect(startController(config)).rejects.toThrow(/Another controller, rep-.*REPLICAS_WITHOUT_REDIS=refuse/);
   }, 30_000);
 });
 
@@ -215,7 +221,7 @@ describe('two controllers without Redis', () => {
     await eventually(async () => expect(await metric(pair.a.url, 'reins_bus_up')).toBe(1));
   }, 60_000);
   afterAll(async () => {
-    await pair.b.stop();
+    await pair.b.close();
     await pair.a.close();
     await redis.close();
   }, 60_000);
@@ -309,7 +315,7 @@ describe('two controllers without Redis', () => {
       REPLICA_LEASE_MS: String(LEASE_MS),
       MONGODB_URI: pair.a.mongoUri,
     });
-    await c.stop();
+    await c.close();
     await eventually(async () => {
       expect((await metric(pair.a.url, 'reins_leader')) + (await metric(pair.b.url, 'reins_leader'))).toBe(1);
     }, 10_000);
