@@ -60,7 +60,7 @@ async function timed(workerId: string): Promise<{ session: SessionView; ms: numb
       return now;
     },
     START_MS,
-    2,
+    5,
   );
   return { session, ms: Math.round(performance.now() - from) };
 }

@@ -38,6 +38,7 @@ describe('definitions', () => {
         name: 'node 20',
         baseImage: 'node:20-slim',
         tags: [],
+        warmPods: 0,
         createdAt: expect.any(String) as string,
         updatedAt: expect.any(String) as string,
       });

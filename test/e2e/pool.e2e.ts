@@ -149,7 +149,7 @@ async function timed(workerId: string): Promise<{ session: SessionView; ms: numb
       return now;
     },
     20_000,
-    2,
+    5,
   );
   return { session, ms: performance.now() - from };
 }

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { HARNESS_ENV } from '@reins/shared/link/limits';
 import { type HarnessSettings } from '../config/load-config';
-import { loadDriver, SUPPORTED_TYPES } from '../drivers/registry';
 import { healthReport } from '../health/health-report';
 import { HealthServer } from '../health/health-server';
-import { describeError, type Logger, type Secrets } from '../log/logger';
+import { type Logger, type Secrets } from '../log/logger';
 import { ClientCounters } from '../metrics/counters';
 import { exposition } from '../metrics/exposition';
 import { harnessMetrics } from '../metrics/harness-metrics';
 import { awaitAssignment } from './await-assignment';
+import { rehearse } from './rehearse';
 
 export interface PoolMember {
   settings: HarnessSettings;
@@ -27,7 +27,7 @@ export async function joinPool(member: PoolMember): Promise<Record<string, strin
   const counters = new ClientCounters();
   const health = waitingHealth(member, counters);
   try {
-    void preload(log);
+    void rehearse(settings.baseUrl, log);
     log.info('waiting for a session', { incarnation });
     const { baseUrl, connectWithinMs: patienceMs } = settings;
     const { agentId, secret, environment } = await awaitAssignment({
@@ -44,15 +44,6 @@ export async function joinPool(member: PoolMember): Promise<Record<string, strin
     return { ...environment, [HARNESS_ENV.agentId]: agentId, [HARNESS_ENV.agentSecret]: secret };
   } finally {
     health?.stop();
-  }
-}
-
-/** What a harness for one session loads when it needs it, this one has time for. */
-async function preload(log: Logger): Promise<void> {
-  try {
-    await Promise.all([import('socket.io-client'), ...SUPPORTED_TYPES.map((type) => loadDriver(type))]);
-  } catch (error) {
-    log.warn('not everything could be loaded ahead', { reason: describeError(error) });
   }
 }
 

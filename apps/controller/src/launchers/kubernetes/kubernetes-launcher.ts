@@ -68,10 +68,11 @@ export class KubernetesLauncher extends Launcher {
     if (pod === null || credentials === undefined) throw new Error('a pod needs its settings and an identity');
     try {
       const cluster = await this.watched(pod.cluster);
-      await this.warm.adoptSession(orgScope(request.orgId), request.sessionId);
       const bound = await this.binder.bind({ ...request, pod, credentials });
       if ('pod' in bound) await this.adopt(bound.pod);
       else {
+        // Whatever a warm pod left of the session has to be found by what comes next.
+        await this.warm.adoptSession(orgScope(request.orgId), request.sessionId);
         const objects = new LaunchObjects(cluster, await this.installation.id());
         const environment = podEnvironment(process.env, this.config.env.HARNESS_ENV);
         await objects.create({ ...request, pod, credentials: bound.credentials }, environment);

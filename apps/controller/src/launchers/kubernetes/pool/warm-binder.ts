@@ -65,8 +65,10 @@ export class WarmBinder {
         if (await this.pools.isWanted(scope, key)) this.results.inc({ result: 'none' });
         break;
       }
+      const isBound = await this.give(scope, pod, credentials);
+      // Only now: the next pod is made when this one needs nothing any more.
       this.bus.publish('pool.changed', { runtimeId: pod.runtimeId });
-      if (await this.give(scope, pod, credentials)) {
+      if (isBound) {
         this.results.inc({ result: 'bound' });
         return { pod };
       }
