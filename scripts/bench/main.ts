@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { dispatch } from './b1-dispatch';
 import { firstToken } from './b2-stream';
 import { throughput } from './b3-throughput';
+import { harnessLoss } from './b6-loss';
+import { createToActive } from './b8-create';
 import { agentConnects } from './b14-connect';
 import { harnessStart } from './b15-start';
 import { HELP, type Options, readOptions } from './options';
@@ -13,6 +15,8 @@ const ROWS: Record<string, (options: Options) => Promise<RowReport>> = {
   b1: dispatch,
   b2: firstToken,
   b3: throughput,
+  b6: harnessLoss,
+  b8: createToActive,
   b14: agentConnects,
   b15: harnessStart,
 };

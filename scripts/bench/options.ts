@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const HELP = `npm run bench -- [b1 b2 b3 b14 b15] [options]
+export const HELP = `npm run bench -- [b1 b2 b3 b6 b8 b14 b15] [options]
 
   Each row measures ours and its floor in the same run, in turns. Without a name all rows run, a minute or two each.
 
@@ -13,6 +13,8 @@ export const HELP = `npm run bench -- [b1 b2 b3 b14 b15] [options]
   --profile DIR    leaves a CPU profile of each row's controller there
   --help           this text
 
+  KUBECONFIG       the cluster of b6's and b8's pods, and REINS_CLUSTER_HOST where they reach this machine; without them
+                   those are skipped: scripts/cluster exec npm run bench -- b6 b8
   MONGODB_URI      measures on that server instead of the embedded engine; databases named reins_bench_* are made and dropped
 `;
 

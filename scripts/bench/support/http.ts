@@ -4,14 +4,18 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 export class HttpClient {
   private readonly agent = new Agent({ keepAlive: true, noDelay: true, maxSockets: Infinity });
 
-  constructor(readonly url: string) {}
+  constructor(
+    readonly url: string,
+    private readonly headers: Record<string, string> = {},
+  ) {}
 
   /** Resolves with the head of the answer. Rejects on an error status, with the answer's text. */
   open(method: string, path: string, body?: object): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
-      const headers =
+      const about =
         text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      const headers = { ...this.headers, ...about };
       const outgoing = request(this.url + path, { method, headers, agent: this.agent }, (response) => {
         if ((response.statusCode ?? 500) < 400) return resolve(response);
         drain(response).then(

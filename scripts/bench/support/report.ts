@@ -48,6 +48,16 @@ export function textOf(report: RowReport): string {
   ].join('\n');
 }
 
+/** What a row says of one of its parts. */
+export type Part = Pick<RowReport, 'measures' | 'verdicts'> & { notes?: string[] };
+
+/** Shows a part of a long row while the others are still to come. */
+export async function told(part: Promise<Part>): Promise<Part> {
+  const done = await part;
+  for (const measure of done.measures) process.stderr.write(`  ${cellsOf(measure).join('  ')}\n`);
+  return done;
+}
+
 export function markdownOf(report: RowReport): string {
   const row = (cells: string[]): string => `| ${cells.join(' | ')} |`;
   return [
