@@ -3,7 +3,7 @@ import { newId } from '@reins/shared/ids';
 import { type Interval, startInterval, systemClock } from '@reins/shared/util';
 import { type Redis } from 'ioredis';
 import { Metrics } from '../metrics/metrics';
-import { InstallationRepository } from '../launchers/kubernetes/installation.repository';
+import { InstallationRepository } from '../database/installation.repository';
 import { RedisConnections } from './redis';
 
 const ECHO_EVERY_MS = 1_000;

@@ -4,6 +4,7 @@ import { type Connection } from 'mongoose';
 import { Config } from '../config/config';
 import { wakeWritersOfClosedSockets } from '@reins/shared/util/closed-sockets';
 import { DatabaseAddress } from './database-address';
+import { InstallationRepository } from './installation.repository';
 
 wakeWritersOfClosedSockets();
 
@@ -25,6 +26,7 @@ class Indexes implements OnModuleInit {
   }
 }
 
+@Global()
 @Module({
   imports: [
     DatabaseAddressModule,
@@ -45,7 +47,8 @@ class Indexes implements OnModuleInit {
       }),
     }),
   ],
-  providers: [Indexes],
+  providers: [Indexes, InstallationRepository],
+  exports: [InstallationRepository],
 })
 export class DatabaseModule {}
 

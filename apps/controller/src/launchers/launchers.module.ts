@@ -4,7 +4,6 @@ import { AgentStoreModule } from '../agents/agent-store.module';
 import { DefinitionsModule } from '../definitions/definitions.module';
 import { ExternalLauncher } from './external/external-launcher';
 import { Clusters } from './kubernetes/clusters/clusters';
-import { InstallationRepository } from './kubernetes/installation.repository';
 import { KubernetesLauncher } from './kubernetes/kubernetes-launcher';
 import { PoolClaimsController } from './kubernetes/pool/pool-claims.controller';
 import { PoolClaims } from './kubernetes/pool/pool-claims.service';
@@ -21,7 +20,6 @@ import { ProcessLauncher } from './process/process-launcher';
   providers: [
     ProcessLauncher,
     Clusters,
-    InstallationRepository,
     WarmPods,
     WarmBinder,
     PoolClaims,

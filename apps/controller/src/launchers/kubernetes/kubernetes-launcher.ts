@@ -18,7 +18,7 @@ import {
 import { ClusterError } from './clusters/api-error';
 import { type Cluster } from './clusters/cluster';
 import { Clusters } from './clusters/clusters';
-import { InstallationRepository } from './installation.repository';
+import { InstallationRepository } from '../../database/installation.repository';
 import { LaunchObjects } from './launch-objects';
 import { isFromOutside } from './observation/failures';
 import { type LaunchIdentity, type News } from './observation/launch-state';

@@ -1,10 +1,14 @@
 import { type V1Container, type V1ResourceRequirements } from '@kubernetes/client-node';
+import { type PodSettings } from '@reins/shared/api/pods';
 import { HARNESS_ENV } from '@reins/shared/link/limits';
 import { type AnyPodRequest, podNames } from './pod-request';
 import { containerSecurity } from './security';
 import { SESSION_FOLDER, volumeMounts } from './volumes';
 
 export const CONTAINER = 'harness';
+/** Between the polite signal and the end, unless the worker says otherwise. */
+export const GRACE_SECONDS = 30;
+const AFTER_DRAIN_SECONDS = 10;
 const TERMINATION_LOG = '/dev/termination-log';
 
 /** Enough for a CLI and a build; a worker says what it needs otherwise. */
@@ -26,6 +30,7 @@ export function harnessContainer(request: AnyPodRequest): V1Container {
       { name: HARNESS_ENV.stateDir, value: `${SESSION_FOLDER}/state` },
       { name: HARNESS_ENV.managed, value: 'true' },
       { name: HARNESS_ENV.terminationLog, value: TERMINATION_LOG },
+      { name: 'REINS_DRAIN_MS', value: String(drainMs(settings)) },
       { name: 'HOME', value: `${SESSION_FOLDER}/home` },
       { name: 'TMPDIR', value: '/tmp' },
     ],
@@ -35,6 +40,11 @@ export function harnessContainer(request: AnyPodRequest): V1Container {
     terminationMessagePath: TERMINATION_LOG,
     terminationMessagePolicy: 'FallbackToLogsOnError',
   };
+}
+
+/** Of the pod's grace, what a turn may take to its end; the rest is for commits and the last events. */
+function drainMs({ terminationGracePeriodSeconds = GRACE_SECONDS }: PodSettings): number {
+  return Math.max(1, terminationGracePeriodSeconds - AFTER_DRAIN_SECONDS) * 1000;
 }
 
 function resourcesOf({ settings }: AnyPodRequest): V1ResourceRequirements {

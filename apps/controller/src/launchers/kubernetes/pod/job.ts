@@ -1,12 +1,11 @@
 import { type V1Job, type V1PodSpec } from '@kubernetes/client-node';
-import { harnessContainer } from './container';
+import { GRACE_SECONDS, harnessContainer } from './container';
 import { type AnyPodRequest, podNames } from './pod-request';
 import { podSecurity } from './security';
 import { volumes } from './volumes';
 
 /** The fields of a finished Job are looked at for this long, if its controller was away. */
 const KEPT_SECONDS = 600;
-const GRACE_SECONDS = 30;
 
 /** One Job a start: it runs its pod once, for what comes after a failure is the controller's to decide. */
 export function sessionJob(request: AnyPodRequest): V1Job {

@@ -3,7 +3,7 @@ import { type OrgScope, orgScope } from '../../../access/principal';
 import { Background } from '../../../bus/background';
 import { Bus } from '../../../bus/bus';
 import { Clusters } from '../clusters/clusters';
-import { InstallationRepository } from '../installation.repository';
+import { InstallationRepository } from '../../../database/installation.repository';
 import { WarmObjects } from './warm-objects';
 import { type WarmPodDocument } from './warm-pod.schema';
 import { type WarmPodState } from './warm-pod-state';
