@@ -147,7 +147,7 @@ const TABLE: [string, unknown, ...number[]][] = [
   ['GET /operations/op-none', undefined, 401, 404, 404, 404, 404, 403, 403, 403, 404, 403, 403, 404],
   ['POST /sessions/{session}/prompt', {}, 401, 403, 400, 400, 400, 403, 403, 403, 403, 403, 403, 400],
   ['POST /sessions/{session}/stream', {}, 401, 403, 400, 400, 400, 403, 403, 403, 403, 403, 403, 400],
-  ['POST /sessions/{session}/suspend', { scope: 1 }, 401, 403, 409, 409, 409, 403, 403, 403, 403, 403, 403, 409],
+  ['POST /sessions/sess-none/suspend', {}, 401, 403, 404, 404, 404, 403, 403, 403, 403, 403, 403, 404],
   ['POST /sessions/{session}/abort', { scope: 1 }, 401, 403, 400, 400, 400, 403, 403, 403, 403, 403, 403, 400],
   ['DELETE /sessions/sess-none', undefined, 401, 403, 404, 404, 404, 403, 403, 403, 403, 403, 403, 404],
   ['PUT /sessions/{session}/blobs?sha256=x', 'x', 401, 403, 403, 400, 400, 400, 403, 403, 403, 403, 403, 403],

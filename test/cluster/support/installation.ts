@@ -39,7 +39,9 @@ export async function install(values: Record<string, unknown> = {}): Promise<Ins
     ...more,
   };
   await helmInstall(all, namespace.name).catch(async (error: unknown) => {
-    throw new Error(`${String(error)}\n${await kubectl(['get', 'pods,events', '-n', namespace.name])}`);
+    const seen = await kubectl(['get', 'pods,events', '-n', namespace.name]);
+    await Promise.all(both.map((one) => one.delete()));
+    throw new Error(`${String(error)}\n${seen}`);
   });
   const ip = await kubectl(['get', 'service', RELEASE, '-n', namespace.name, '-o', 'jsonpath={.spec.clusterIP}']);
   const token = await kubectl([
