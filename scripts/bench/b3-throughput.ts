@@ -1,15 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { ensureEmbeddedMongo } from '@reins/embedded-mongo';
 import { LINK } from '@reins/shared/link/limits';
 import { systemClock } from '@reins/shared/util';
 import { type Socket } from 'socket.io-client';
 import { type Options } from './options';
 import { type BenchHarness, eventText, markedEvent } from './support/bench-harness';
-import { countingProxy } from './support/counting-proxy';
-import { EMBEDDED_ENTRY } from './support/database';
+import { countingCommands } from './support/counted-subject';
 import { type FloorServer, startFloorServer } from './support/floor-server';
 import { type Contender, interleave, type Samples } from './support/interleave';
 import { loopDelayP99Ms } from './support/loop-delay';
@@ -108,30 +103,14 @@ function slices(who: string, pid: number, sends: readonly Send[]): Contender {
   };
 }
 
-/**
- * Commands to the database per event, counted on the wire between a controller and the embedded engine. Undefined with
- * MONGODB_URI, whose server may be many.
- */
-async function roundTrips(): Promise<{ events: number; commands: number } | undefined> {
-  if (process.env['MONGODB_URI']) return undefined;
-  const directory = mkdtempSync(join(tmpdir(), 'reins-bench-'));
-  const engine = await ensureEmbeddedMongo({ dir: join(directory, 'database'), entry: EMBEDDED_ENTRY });
-  const proxy = await countingProxy(join(directory, 'proxy.sock'), engine.socketPath);
-  try {
-    const subject = await Subject.start(undefined, { MONGODB_URI: proxy.uri }, engine.uri);
-    try {
-      const sends = await prompted(subject, await subject.sessions(SESSIONS));
-      const before = proxy.commands();
-      const { events } = await pump(sends, COUNTED_MS);
-      return { events, commands: proxy.commands() - before };
-    } finally {
-      await subject.stop();
-    }
-  } finally {
-    await proxy.close();
-    await engine.close({ stop: true });
-    rmSync(directory, { recursive: true, force: true });
-  }
+/** Commands to the database, and the events they made durable. */
+function roundTrips(): Promise<{ events: number; commands: number } | undefined> {
+  return countingCommands({}, async (subject, commands) => {
+    const sends = await prompted(subject, await subject.sessions(SESSIONS));
+    const before = commands();
+    const { events } = await pump(sends, COUNTED_MS);
+    return { events, commands: commands() - before };
+  });
 }
 
 function report(

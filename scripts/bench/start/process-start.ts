@@ -7,6 +7,7 @@ import { HARNESS_ENV } from '@reins/shared/link/limits';
 import { HarnessPeer } from '../floor/harness-peer';
 import { type Options } from '../options';
 import { HARNESS, REAL_HARNESS } from '../support/built-harness';
+import { countingCommands } from '../support/counted-subject';
 import { startFloorServer } from '../support/floor-server';
 import { type Contender, interleave } from '../support/interleave';
 import { loopDelayP99Ms } from '../support/loop-delay';
@@ -25,6 +26,7 @@ socket.on('connect', () => process.stdout.write('connected'));
 `;
 const WARM_UP = 3;
 const ITERATIONS = 30;
+const COUNTED = 10;
 const OURS = 'process: POST /sessions → active';
 const HARNESS_ALONE = 'process: harness alone, started → ready';
 const BARE = 'process: bare spawn + connect';
@@ -47,6 +49,7 @@ export async function processStart(options: Options): Promise<Part> {
       }),
     );
     const p50 = (what: string): number => measures.find((measure) => measure.what === what)?.p50 ?? NaN;
+    const trips = await roundTrips();
     const [total, alone, least] = [p50(OURS), p50(HARNESS_ALONE), p50(BARE)];
     return {
       measures,
@@ -56,6 +59,9 @@ export async function processStart(options: Options): Promise<Part> {
       ],
       notes: [
         `Process: of ${figure(total)} ms at p50 the controller’s part is ${figure(total - alone)} ms, the harness’s on top of a bare client ${figure(alone - least)} ms. The harness alone is the same program against a peer that answers everything at once.`,
+        ...(trips === undefined
+          ? []
+          : [`${figure(trips)} commands reach the database for one session, its viewer’s included.`]),
       ],
     };
   } finally {
@@ -86,6 +92,21 @@ function ours(subject: Subject, workerId: string): Contender {
     },
     settle: async () => void (await settle()),
   };
+}
+
+/** Commands to the database from a create until the session is active; undefined where they cannot be counted. */
+function roundTrips(): Promise<number | undefined> {
+  return countingCommands(REAL_HARNESS, async (subject, commands) => {
+    const contender = ours(subject, await subject.api.worker());
+    const counts: number[] = [];
+    for (let session = 0; session < COUNTED; session++) {
+      const before = commands();
+      await contender.once();
+      counts.push(commands() - before);
+      await contender.settle();
+    }
+    return median(counts);
+  });
 }
 
 function harnessAlone(peer: HarnessPeer, directory: string): Contender {
