@@ -1,17 +1,16 @@
 import { type Command, type Hello, type PulledTurn, type Welcome } from '@reins/shared/link/frames';
 import { LINK } from '@reins/shared/link/limits';
-import { type Clock, isoTime, systemClock } from '@reins/shared/util/clock';
-import { type Rng, systemRng } from '@reins/shared/util/rng';
+import { isoTime, systemClock } from '@reins/shared/util/clock';
+import { systemRng } from '@reins/shared/util/rng';
 import { type AgentContext } from './agent/agent-context';
 import { ConfiguredAgent } from './agent/configured-agent';
 import { type BridgeState } from './bridges/bridge-runner';
 import { Bridges } from './bridges/bridges';
 import { childEnvironment } from './config/child-env';
-import { type HarnessConfig } from './config/config.schema';
 import { localInstruction } from './config/local-configuration';
 import { Drain } from './drain/drain';
-import { type DriverFactory } from './drivers/driver.port';
 import { Rotation } from './enrollment/rotation';
+import { type HarnessOptions } from './harness-options';
 import { type HarnessStatus } from './health/health-report';
 import { HeartbeatLoop } from './heartbeat/heartbeat-loop';
 import { EXIT, type Exit } from './lifecycle/exit-codes';
@@ -19,29 +18,12 @@ import { exitOfLink } from './lifecycle/exit-of-link';
 import { type AgentConfiguration, ControllerApi } from './link/controller-api';
 import { Link, type LinkHandlers } from './link/link';
 import { type LinkEnd } from './link/link-end';
-import { describeError, type Logger, type Secrets } from './log/logger';
+import { describeError, type Logger } from './log/logger';
 import { ClientCounters } from './metrics/counters';
 import { HostedSessions } from './sessions/hosted-sessions';
 import { type SessionHost } from './sessions/session-host';
 import { SpotWatch } from './spot/watch';
 import { Puller } from './turns/puller';
-
-export interface HarnessOptions {
-  config: HarnessConfig;
-  version: string;
-  incarnation: string;
-  supportedTypes: readonly string[];
-  loadDriver: (cliType: string) => Promise<DriverFactory>;
-  log: Logger;
-  secrets: Secrets;
-  counters?: ClientCounters;
-  /** Where the agent's credentials are kept, if it registered itself. */
-  credentialsFile?: string;
-  clock?: Clock;
-  rng?: Rng;
-  /** How long an agent may take to stop when asked. */
-  softStopMs?: number;
-}
 
 const CAPABILITIES = ['deltas', 'resume', 'usage', 'blobs'];
 const ALONE_LOOK_MS = 60 * 60 * 1000;

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { type SessionDescriptor } from '@reins/shared/link/connect';
 import { type Command, type Hello, type PulledTurn, type Welcome } from '@reins/shared/link/frames';
-import { type Clock } from '@reins/shared/util/clock';
 import { type CommandResult } from '../commands/inbox';
 import { SessionCommands } from '../commands/session-commands';
 import { EventChannel } from '../events/event-channel';
@@ -15,24 +14,9 @@ import { bootstrapWorkspace } from '../workspace/bootstrap';
 import { instructionFileName } from '../workspace/instruction-file';
 import { ReadyReport } from './ready-report';
 import { SessionDefinition } from './session-definition';
-import { type SessionHost } from './session-host';
+import { type SessionOptions } from './session-options';
 import { SessionRepositories } from './session-repositories';
 import { SessionState } from './session-state';
-
-export interface SessionOptions {
-  descriptor: SessionDescriptor;
-  workspace: string;
-  /** This session's own folder below the harness's state folder. */
-  stateDir: string;
-  incarnation: string;
-  maxLanes: number;
-  /** The number of the session's next event in this incarnation. */
-  firstEvent: number;
-  host: SessionHost;
-  log: Logger;
-  clock: Clock;
-  softStopMs?: number;
-}
 
 /** Kept of an end's deadline for commit, push and the last events. */
 const END_RESERVE_MS = 5_000;
