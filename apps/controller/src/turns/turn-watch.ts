@@ -12,6 +12,7 @@ const REPAIR_EVERY_MS = 10_000;
 /** Longer than a harness needs to come back and send its last words itself. */
 const REPAIR_AFTER_MS = 30_000;
 const MOST_LIVE = 10_000;
+const AT_ONCE = 16;
 /** A harness gets this long past a turn's time limit to end it itself. */
 const TIMEOUT_GRACE_MS = 15_000;
 
@@ -79,9 +80,13 @@ export class TurnWatch implements OnApplicationBootstrap, BeforeApplicationShutd
     const { LOST_AFTER_MS, LEASE_MS, ABORT_GRACE_MS } = this.config.env;
     const limits = { lostAfterMs: Math.max(LOST_AFTER_MS, LEASE_MS), leaseMs: LEASE_MS, abortGraceMs: ABORT_GRACE_MS };
     const now = Date.now();
-    for (const turn of await this.turns.allLive(MOST_LIVE)) {
+    const late = (await this.turns.allLive(MOST_LIVE)).flatMap((turn) => {
       const verdict = due(turn, now, limits);
-      if (verdict.action !== 'none') await this.act(turn, verdict);
+      return verdict.action === 'none' ? [] : [{ turn, verdict }];
+    });
+    // A host that is lost takes many turns with it, and none of them should wait for all the others.
+    for (let from = 0; from < late.length; from += AT_ONCE) {
+      await Promise.all(late.slice(from, from + AT_ONCE).map(({ turn, verdict }) => this.act(turn, verdict)));
     }
     if (now - this.repairedAt > REPAIR_EVERY_MS) {
       this.repairedAt = now;

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { systemClock } from '@reins/shared/util';
 import { orgScope } from '../../access/principal';
+import { Background } from '../../bus/background';
 import { Config } from '../../config/config';
 import { Metrics } from '../../metrics/metrics';
 import {
@@ -31,6 +32,8 @@ import { WarmPods } from './pool/warm-pods';
 
 const NO_EXIT = { exitCode: null, signal: null };
 const GONE_EVERY_MS = 250;
+/** About what a harness needs from its first word until its session is active. */
+const SETTLE_AFTER_MS = 1_000;
 /** The name service and the connection to the node take their time on top of the grace. */
 const STOP_MARGIN_MS = 5_000;
 
@@ -42,6 +45,7 @@ export class KubernetesLauncher extends Launcher {
   private readonly logger = new Logger('KubernetesLauncher');
   private readonly observers = new Map<string, Promise<Observer>>();
   private readonly recovered = new Set<() => void>();
+  private readonly closing = new AbortController();
   private listener: FactListener = async () => undefined;
 
   constructor(
@@ -51,6 +55,7 @@ export class KubernetesLauncher extends Launcher {
     private readonly metrics: Metrics,
     private readonly warm: WarmPods,
     private readonly binder: WarmBinder,
+    private readonly background: Background,
   ) {
     super();
   }
@@ -69,7 +74,7 @@ export class KubernetesLauncher extends Launcher {
     try {
       const cluster = await this.watched(pod.cluster);
       const bound = await this.binder.bind({ ...request, pod, credentials });
-      if ('pod' in bound) await this.adopt(bound.pod);
+      if ('pod' in bound) this.background.start('the adoption of a warm pod', () => this.settle(bound.pod));
       else {
         // Whatever a warm pod left of the session has to be found by what comes next.
         await this.warm.adoptSession(orgScope(request.orgId), request.sessionId);
@@ -130,9 +135,18 @@ export class KubernetesLauncher extends Launcher {
   }
 
   async close(): Promise<void> {
+    this.closing.abort();
     for (const observer of await Promise.allSettled([...this.observers.values()])) {
       if (observer.status === 'fulfilled') await observer.value.close();
     }
+  }
+
+  /** The session becomes active first: nothing it waits for shall wait for the cluster's API, or for the next pod. */
+  private async settle(pod: WarmPodDocument): Promise<void> {
+    await systemClock.sleep(SETTLE_AFTER_MS, this.closing.signal).catch(() => undefined);
+    if (this.closing.signal.aborted) return;
+    this.binder.refill(pod);
+    await this.adopt(pod);
   }
 
   /** It serves the session already; what the cluster calls its objects may follow. */

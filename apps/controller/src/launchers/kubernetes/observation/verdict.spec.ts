@@ -159,6 +159,15 @@ describe('verdictOf', () => {
     });
   });
 
+  it('does not give up where the node only has not heard of the Secret yet', () => {
+    const message = 'failed to sync secret cache: timed out waiting for the condition';
+    const waiting = container({ waiting: { reason: 'CreateContainerConfigError', message } });
+    expect(verdict({ pod: pod({ containerStatuses: [waiting] }) })).toMatchObject({
+      state: 'starting',
+      note: { code: 'container_refused' },
+    });
+  });
+
   it('does not give up at the first pull that fails', () => {
     const pulling = container({ waiting: { reason: 'ErrImagePull', message: 'timeout' } });
     expect(verdict({ pod: pod({ containerStatuses: [pulling] }) })).toMatchObject({

@@ -66,8 +66,6 @@ export class WarmBinder {
         break;
       }
       const isBound = await this.give(scope, pod, credentials);
-      // Only now: the next pod is made when this one needs nothing any more.
-      this.bus.publish('pool.changed', { runtimeId: pod.runtimeId });
       if (isBound) {
         this.results.inc({ result: 'bound' });
         return { pod };
@@ -75,11 +73,17 @@ export class WarmBinder {
       this.results.inc({ result: 'late' });
       this.logger.warn({ warmPodId: pod._id, sessionId: request.sessionId }, 'a warm pod did not come; it is recycled');
       await this.warm.recycle(pod);
+      this.refill(pod);
       // It may come yet, with what it was given.
       if (request.renewCredentials === undefined) throw new Error('a launch that may be tried again renews its secret');
       credentials = await request.renewCredentials();
     }
     return { credentials };
+  }
+
+  /** The next pod is made when this one needs nothing any more. */
+  refill({ runtimeId }: WarmPodDocument): void {
+    this.bus.publish('pool.changed', { runtimeId });
   }
 
   private claim(
