@@ -143,7 +143,7 @@ const Environment = z.object({
   LAUNCH_TIMEOUT_MS: milliseconds(120_000),
   LAUNCHER_CLUSTERS: json('LAUNCHER_CLUSTERS', ClusterList, 'or no session could start in a cluster').optional(),
   KUBERNETES_NAMESPACE: z.string().min(1).max(63).optional(),
-  KUBERNETES_POD: json('KUBERNETES_POD', PodSettings, 'or pods would not be made as intended').default({}),
+  KUBERNETES_POD: json('KUBERNETES_POD', PodSettings, 'or pods would not be made as intended').optional(),
   KUBERNETES_TIMEOUT_MS: milliseconds(10_000),
   KUBERNETES_UNSCHEDULABLE_MS: z.coerce.number().int().min(0).default(60_000),
   WARM_POD_MAX_AGE_SECONDS: z.coerce

@@ -19,7 +19,7 @@ export class SessionPods {
   /** Throws launcher_unavailable where there is no such cluster. */
   async of(scope: OrgScope, worker: Pick<WorkerDocument, 'runtimeId' | 'pod'>): Promise<SessionPod> {
     const runtime = await this.runtimes.get(scope, worker.runtimeId);
-    const defaults = this.config.env.KUBERNETES_POD;
+    const defaults = this.config.env.KUBERNETES_POD ?? {};
     return sessionPod(runtime, worker.pod ?? {}, defaults, (name) => this.launchers.clusterOf(name));
   }
 }

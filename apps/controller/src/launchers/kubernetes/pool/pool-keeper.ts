@@ -123,7 +123,7 @@ export class PoolKeeper implements OnApplicationBootstrap, BeforeApplicationShut
   ): Promise<WantedPool | undefined> {
     const { _id: runtimeId, orgId, warmPods: size = 0 } = runtime;
     try {
-      const pod = sessionPod(runtime, {}, this.config.env.KUBERNETES_POD, (name) => this.clusters.nameOf(name));
+      const pod = sessionPod(runtime, {}, this.config.env.KUBERNETES_POD ?? {}, (name) => this.clusters.nameOf(name));
       const baseUrl = (await this.clusters.get(pod.cluster)).baseUrl ?? this.address.publicUrl;
       const key = poolKeyOf(pod, baseUrl);
       const before = known.get(runtimeId);
