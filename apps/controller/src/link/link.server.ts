@@ -9,6 +9,7 @@ import {
   type HarnessFrame,
   type HarnessToController,
 } from '@reins/shared/link/socket-events';
+import { systemClock } from '@reins/shared/util';
 import { Server } from 'socket.io';
 import { orgScope } from '../access/principal';
 import { PresenceService } from '../agents/presence/presence.service';
@@ -28,6 +29,8 @@ import { SocketAdapter } from './socket-adapter';
 const PING_MS = 10_000;
 const DRAIN_ACK_MS = 2_000;
 const RECONNECT_AFTER_DRAIN_MS = 1_000;
+/** Frames that take longer are given up when the controller stops; their harnesses send them again elsewhere. */
+const FINISH_FRAMES_MS = 5_000;
 
 type LinkSocketServer = Server<HarnessToController, ControllerToHarness, Record<string, never>, ConnectionData>;
 
@@ -36,6 +39,8 @@ type LinkSocketServer = Server<HarnessToController, ControllerToHarness, Record<
 export class LinkServer implements OnApplicationBootstrap {
   private readonly logger = new Logger('Link');
   private readonly goodbyes = new Set<Promise<unknown>>();
+  /** Frames that are being handled, also those of connections that are over. */
+  private readonly atWork = new Set<Promise<unknown>>();
   private io: LinkSocketServer | undefined;
 
   constructor(
@@ -100,13 +105,22 @@ export class LinkServer implements OnApplicationBootstrap {
     );
   }
 
-  /** Closes the sockets, not the HTTP server, which is the application's; resolves when every goodbye is noted. */
+  /**
+   * Closes the sockets, not the HTTP server, which is the application's; resolves when every goodbye is noted and what
+   * had arrived is done with, so that the database is not closed under it.
+   */
   async close(): Promise<void> {
     // Of this controller only: with an adapter the namespace would mean the sockets of all.
     this.io?.of(LINK.namespace).local.disconnectSockets(true);
     this.io?.engine.close();
+    // A closed engine leaves who comes now without an answer; refused, a harness tries the next controller at once.
+    const httpServer = this.http.httpAdapter.getHttpServer() as HttpServer;
+    httpServer.prependListener('upgrade', (_request, socket) => void socket.destroy());
     if (this.io !== undefined) this.adapter.close([this.io.of('/').adapter, this.io.of(LINK.namespace).adapter]);
     await Promise.all(this.goodbyes);
+    const done = new AbortController();
+    void Promise.allSettled(this.atWork).then(() => done.abort());
+    await systemClock.sleep(FINISH_FRAMES_MS, done.signal).catch(() => undefined);
   }
 
   private accept(connection: Connection): void {
@@ -158,12 +172,14 @@ export class LinkServer implements OnApplicationBootstrap {
     };
     connection.socket.on(name, (body: unknown, ack: unknown) => {
       const reply = typeof ack === 'function' ? (ack as (answer: object) => void) : () => undefined;
-      handle(body).then(reply, (thrown: unknown) => {
+      const work = handle(body).then(reply, (thrown: unknown) => {
         const error = toReinsError(thrown);
         const { code, message, retryAfterMs } = error;
         if (error.spec.status >= 500) this.logger.error({ err: error.cause ?? error, frame: name }, message);
         reply({ error: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } });
       });
+      this.atWork.add(work);
+      void work.finally(() => this.atWork.delete(work));
     });
   }
 

@@ -135,8 +135,11 @@ export class TurnIngest {
       result,
       terminal,
     });
-    if (!ended) return { event: null, fenced: turnId };
-    return { event: { at, type, turnId, data: terminal.data }, ended: turnId };
+    const last = { at, type, turnId, data: terminal.data };
+    // The same words, sent over the connection before and still under way at another controller, may have ended it just
+    // now. Refused here, their numbers would be used up before the other one has written them.
+    if (!ended) return this.late(scope, item, turnId, last);
+    return { event: last, ended: turnId };
   }
 
   /**
