@@ -22,11 +22,12 @@ describe('docs/reference', () => {
 });
 
 describe('.env.example', () => {
-  const defaults = Object.entries(loadConfig({}, () => 'unused').env);
+  const { env } = loadConfig({}, () => 'unused');
+  const defaults = Object.entries(env) as [string, string | number | readonly string[] | undefined][];
   const writtenDefault = (name: string): string | undefined => settings.find((s) => s.name === name)?.fallback;
 
   it.each(defaults)('names the real default of %s', (name, value) => {
-    const text = Array.isArray(value) ? value.join(',') : String(value ?? '');
+    const text = typeof value === 'object' ? value.join(',') : String(value ?? '');
     // A path that differs from user to user is told in words.
     expect(writtenDefault(name)).toBe(text.startsWith(homedir()) ? '' : text);
   });

@@ -8,7 +8,7 @@ import { ClientCounters } from '../metrics/counters';
 import { exposition } from '../metrics/exposition';
 import { harnessMetrics } from '../metrics/harness-metrics';
 import { awaitAssignment } from './await-assignment';
-import { rehearse } from './rehearse';
+import { rehearse } from '../link/rehearse';
 
 export interface PoolMember {
   settings: HarnessSettings;

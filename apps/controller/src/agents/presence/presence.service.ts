@@ -6,10 +6,12 @@ import { type OrgScope, orgScope } from '../../access/principal';
 import { Config } from '../../config/config';
 import { agentNotFound } from '../agent-configuration.service';
 import { type AgentDocument } from '../agent.schema';
-import { type QueryFilter } from 'mongoose';
 import { AgentEvents } from './agent-events';
 import { AgentMetrics } from './agent-metrics';
 import { PresenceRepository } from './presence.repository';
+
+/** What has to be stored of an agent still, for a goodbye to count. */
+type HeldAs = Partial<Pick<AgentDocument, 'incarnation' | 'connectionId'>>;
 
 /** How an agent reports that it is alive: by requests of its own, or over the link as this incarnation. */
 export type BeatChannel = { via: 'http' } | { via: 'link'; incarnation: string };
@@ -128,7 +130,7 @@ export class PresenceService {
     await this.gone(scope, agentId, incarnation === undefined ? {} : { incarnation });
   }
 
-  private async gone(scope: OrgScope, agentId: string, expected: QueryFilter<AgentDocument>): Promise<void> {
+  private async gone(scope: OrgScope, agentId: string, expected: HeldAs): Promise<void> {
     const before = await this.agents.markGone(scope, agentId, expected);
     if (before?.online === true) this.events.record(scope, { agentId, type: 'offline', reason: 'disconnected' });
   }
@@ -186,6 +188,6 @@ export class PresenceService {
 }
 
 /** Holds for the incarnation, unless it has said hello on another connection since. */
-function heldBy({ incarnation, id, hasSaidHello }: HeldLink): QueryFilter<AgentDocument> {
+function heldBy({ incarnation, id, hasSaidHello }: HeldLink): HeldAs {
   return { incarnation, ...(hasSaidHello && { connectionId: id }) };
 }

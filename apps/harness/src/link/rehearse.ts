@@ -1,5 +1,5 @@
 import { loadDriver, SUPPORTED_TYPES } from '../drivers/registry';
-import { parseConnectAnswer } from '../link/connect-answer';
+import { parseConnectAnswer } from './connect-answer';
 import { describeError, type Logger } from '../log/logger';
 
 const CONNECT_TIMEOUT_MS = 5_000;
