@@ -75,7 +75,9 @@ export const HarnessEnvironment = z.object({
     10_000,
   ).default(4),
   REINS_MAX_LANES: wholeNumber('it limits how many turns of one session run at once', 1, 256).default(8),
-  REINS_DRAIN_MS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 86_400_000).default(20_000),
+  REINS_DRAIN_MS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 86_400_000).default(
+    20_000,
+  ),
   REINS_DRAIN_SECONDS: wholeNumber('it limits how long running turns may go on after SIGTERM', 0, 3600).optional(),
   REINS_SPOT_NOTICE_URL: address(
     'must be an http or https address: the end of this machine would come unannounced',
