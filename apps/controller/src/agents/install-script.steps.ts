@@ -147,7 +147,8 @@ write_start() {
 give_to_user() {
   is_root || return 0
   if ! id "$RUN_AS" >/dev/null 2>&1; then
-    useradd --system --home-dir "$INSTALL_DIR" --shell /usr/sbin/nologin "$RUN_AS"
+    # A home of its own: that of one agent would go with it, and the others need theirs.
+    useradd --system --create-home --home-dir "/var/lib/$RUN_AS" --shell /usr/sbin/nologin "$RUN_AS"
   fi
   chown -R "$RUN_AS": "$INSTALL_DIR"
   runuser -u "$RUN_AS" -- "$NODE" -e 0 || fail "$RUN_AS may not run $NODE; install Node.js for all users or set INSTALL_NODE=yes"

@@ -16,6 +16,11 @@ describe('prepareFolders', () => {
     expect(statSync(there).mtimeMs).toBe(before);
   });
 
+  it('does without a home', () => {
+    writeFileSync(join(root, 'no-home'), '');
+    expect(() => prepareFolders({ HOME: join(root, 'no-home/of/mine') })).not.toThrow();
+  });
+
   it('names the variable whose folder cannot be had', () => {
     writeFileSync(join(root, 'file'), '');
     expect(() => prepareFolders({ REINS_STATE_DIR: join(root, 'file/state') })).toThrow(
