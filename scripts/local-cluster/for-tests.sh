@@ -4,7 +4,8 @@
 entrance=()
 started_cluster=no
 
-own_kubeconfig() { scripts/cluster env 2>/dev/null | sed -n 's/^export KUBECONFIG=//p'; }
+# Nothing where none of ours is up.
+own_kubeconfig() { { scripts/cluster env 2>/dev/null || true; } | sed -n 's/^export KUBECONFIG=//p'; }
 
 prepare_cluster() {
   local own
