@@ -137,12 +137,12 @@ describe('what becomes of a session whose pod fails', () => {
     await interrupted(id, drop, 'harness_drained', 'harness_drained');
   }, 240_000);
 
-  it('a deleted Job: the same', async () => {
+  it('a deleted Job: the same, and the harness has the time to end the turn itself', async () => {
     const id = await active();
     const [job] = await jobs(namespace.name, of(id));
     const drop = () =>
       kubectl(['delete', 'job', job?.metadata?.name ?? '', `--namespace=${namespace.name}`, '--wait=false']);
-    await interrupted(id, drop, 'harness_drained', 'harness_drained');
+    await interrupted(id, drop, 'harness_drained', 'harness_stopped');
   }, 240_000);
 
   it('L24 memory used up by the agent: its turn fails, its session lives', async () => {
