@@ -30,6 +30,16 @@ const FAILURES: [string, Partial<Observed>, string, RegExp][] = [
     /img:1: not found\. Check the runtime's vwImage/,
   ],
   [
+    'a registry that nobody reaches',
+    {
+      pod: pod({
+        containerStatuses: [container({ waiting: { reason: 'ImagePullBackOff', message: 'connection refused' } })],
+      }),
+    },
+    'image_pull_failed',
+    /connection refused/,
+  ],
+  [
     'an image that may only be local',
     { pod: pod({ containerStatuses: [container({ waiting: { reason: 'ErrImageNeverPull' } })] }) },
     'image_pull_failed',

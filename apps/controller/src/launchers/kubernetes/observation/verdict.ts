@@ -106,6 +106,7 @@ function schedulingVerdict(pod: V1Pod, unschedulableMs: number): Verdict {
 
 /** The first failed pull may be the registry's bad moment; Kubernetes tries again before it backs off. */
 const TRIES_AGAIN = new Set(['ErrImagePull', 'CreateContainerError', 'RunContainerError']);
+const UNCONFIGURED = 'CreateContainerConfigError';
 /** The node has not heard of a Secret yet, or the API did not answer it: it asks again by itself. */
 const PASSING = /failed to sync \w+ cache|timed out|(connection|i\/o) (refused|timeout)|secret "[^"]+" not found/i;
 const NEVER_STARTS: Record<string, FailureCode> = {
@@ -124,7 +125,7 @@ function startingVerdict({ state, image }: V1ContainerStatus): Verdict {
   if (code === undefined) return { state: 'starting' };
   const said = code === 'image_pull_failed' ? `${image}: ${message || reason}` : message || reason;
   const found = failure(code, said);
-  const triesAgain = TRIES_AGAIN.has(reason) || PASSING.test(message);
+  const triesAgain = TRIES_AGAIN.has(reason) || (reason === UNCONFIGURED && PASSING.test(message));
   return triesAgain ? { state: 'starting', note: found } : { state: 'failed', failure: found };
 }
 
