@@ -276,7 +276,12 @@ describe('the termination log', () => {
 
   it.each([
     ['a variable that is missing', { AIWM_AGENT_ID: '' }, 2, /^AIWM_AGENT_ID is missing/],
-    ['a folder that cannot be made', { HOME: '/dev/null/home' }, 2, /^HOME \/dev\/null\/home cannot be written/],
+    [
+      'a folder that cannot be made',
+      { REINS_STATE_DIR: '/dev/null/state' },
+      2,
+      /^REINS_STATE_DIR \/dev\/null\/state cannot be written/,
+    ],
     [
       'a controller that is not there',
       { AIWM_BASE_URL: 'http://user:hidden@127.0.0.1:9', REINS_CONNECT_WITHIN_MS: '1500' },
