@@ -156,31 +156,35 @@ describe('what becomes of a session whose pod fails', () => {
     await world.api.must('DELETE', `/sessions/${id}`);
   }, 240_000);
 
-  it('the API server away for 30 s: what runs goes on, what starts waits and says why, then goes', async () => {
-    if (!canStopParts()) return;
-    const id = await active();
-    const starting = await world.worker();
-    const back = await stopPart('apiserver');
-    let waiting: string | undefined;
-    try {
-      const { turn } = await working(id);
-      const { id: late } = await world.session(starting);
-      waiting = late;
-      await eventually(async () => {
-        expect((await world.api.get(late)).statusReason).toMatchObject({ code: 'launcher_away' });
-      }, 30_000);
-      await new Promise((resolve) => setTimeout(resolve, 30_000));
-      expect((await turn).status).toBe(200);
-    } finally {
-      await back();
-    }
-    await world.api.until(waiting ?? '', 'active', 60_000);
-    await expectExactLog(id);
-    for (const one of [id, waiting ?? '']) {
-      await world.api.must('DELETE', `/sessions/${one}`);
-      await world.api.until(one, 'ended', 60_000);
-    }
-  }, 300_000);
+  // Elsewhere nobody may stop it; then this is counted as skipped, not as passed.
+  (canStopParts() ? it : it.skip)(
+    'the API server away for 30 s: what runs goes on, what starts waits and says why, then goes',
+    async () => {
+      const id = await active();
+      const starting = await world.worker();
+      const back = await stopPart('apiserver');
+      let waiting: string | undefined;
+      try {
+        const { turn } = await working(id);
+        const { id: late } = await world.session(starting);
+        waiting = late;
+        await eventually(async () => {
+          expect((await world.api.get(late)).statusReason).toMatchObject({ code: 'launcher_away' });
+        }, 30_000);
+        await new Promise((resolve) => setTimeout(resolve, 30_000));
+        expect((await turn).status).toBe(200);
+      } finally {
+        await back();
+      }
+      await world.api.until(waiting ?? '', 'active', 60_000);
+      await expectExactLog(id);
+      for (const one of [id, waiting ?? '']) {
+        await world.api.must('DELETE', `/sessions/${one}`);
+        await world.api.until(one, 'ended', 60_000);
+      }
+    },
+    300_000,
+  );
 
   it('leaves nothing behind', async () => {
     for (const { id } of await world.api.must<{ id: string }[]>('GET', '/sessions?limit=100')) {
